@@ -1,0 +1,57 @@
+"""Package definition of vos_tf; tool settings live in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+
+def version() -> str:
+    """The version string, read without importing the package."""
+    namespace: dict[str, str] = {}
+    exec((HERE / "vos_tf" / "version.py").read_text(encoding="utf-8"), namespace)
+    return namespace["__version__"]
+
+
+TENSORFLOW = "tensorflow>=2.18"
+EXTRAS = {
+    "gpu": ["tensorflow[and-cuda]>=2.18"],
+}
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100"]
+LINT = ["ruff>=0.15", "mypy>=1.18", "types-PyYAML", "scipy-stubs"]
+
+setup(
+    name="vos-tf",
+    version=version(),
+    description="Video object segmentation in TensorFlow and Keras: prepare, train, segment, measure, export.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["vos_tf", "vos_tf.*"]),
+    package_data={"vos_tf": ["py.typed", "recipes/*.yaml", "weights/*"]},
+    install_requires=[
+        TENSORFLOW,
+        "keras>=3.13.2",
+        "numpy>=1.26",
+        "opencv-python-headless>=4.9",
+        "pillow>=10.3",
+        "pyyaml>=6.0",
+        "scipy>=1.13",
+        "matplotlib>=3.8",
+        "tensorboard>=2.18",
+        "typer>=0.15",
+        "rich>=13.7",
+        "pydantic>=2.8",
+    ],
+    extras_require={**EXTRAS, "test": TEST, "dev": TEST + LINT},
+    entry_points={"console_scripts": ["vos-tf = vos_tf.commands.main:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+)

@@ -1,0 +1,49 @@
+"""The command ``vos-tf``. Sub-commands import what they need when they run, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from vos_tf.errors import VosError
+from vos_tf.version import __version__
+
+app = typer.Typer(
+    name="vos-tf",
+    help="Video object segmentation in TensorFlow and Keras.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"vos-tf {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+def run(application: Callable[[], object]) -> None:
+    """Run a command line; a user's mistake becomes one sentence on the error stream and exit code 1."""
+    try:
+        application()
+    except VosError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; run the same command again to continue\n")
+        sys.exit(130)
+
+
+def main() -> None:
+    """Entry point of the console command ``vos-tf``."""
+    run(app)

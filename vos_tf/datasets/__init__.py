@@ -1,0 +1,6 @@
+"""Layouts on disk become Dataset objects: davis2016, davis2017, youtube_vos, folder, synthetic. No TensorFlow."""
+
+from vos_tf.datasets.registry import dataset_names, open_dataset
+from vos_tf.datasets.types import Dataset, Video, VideoObject
+
+__all__ = ["Dataset", "Video", "VideoObject", "dataset_names", "open_dataset"]

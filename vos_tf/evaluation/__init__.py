@@ -1,0 +1,1 @@
+"""Measures, protocols and tables of scores. No TensorFlow here."""

@@ -1,0 +1,1 @@
+"""SavedModel of a network's step, with a parity report."""

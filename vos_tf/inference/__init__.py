@@ -1,0 +1,1 @@
+"""The Segmenter and its session; merging of objects."""

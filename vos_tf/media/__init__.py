@@ -1,0 +1,1 @@
+"""Pixels: images, label maps and their palette, diagnosis and repair of masks. No TensorFlow here."""

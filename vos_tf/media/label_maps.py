@@ -1,0 +1,87 @@
+"""Label maps on disk: indexed PNG with the DAVIS palette. The only place that reads or writes one.
+
+A label map is uint8 ``(H, W)``: 0 background, 1..254 object ids as the data set gives them, 255 void
+(ground truth only).
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from vos_tf.errors import VosError
+from vos_tf.files import write_bytes
+
+LabelMap = NDArray[np.uint8]
+"""uint8 ``(H, W)``: 0 background, 1..254 object ids, 255 void."""
+
+BACKGROUND = 0
+VOID = 255
+MAX_OBJECT_ID = 254
+
+
+def davis_palette() -> NDArray[np.uint8]:
+    """The palette of DAVIS and PASCAL VOC, uint8 ``(256, 3)`` RGB: the bits of the index, dealt out to R, G, B."""
+    index = np.arange(256)
+    palette = np.zeros((256, 3), np.int64)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
+    return palette.astype(np.uint8)
+
+
+def encode_label_map(labels: LabelMap) -> bytes:
+    """The label map as the bytes of an indexed PNG with the DAVIS palette.
+
+    Raises:
+        ValueError: ``labels`` is not uint8 of rank 2.
+    """
+    if labels.dtype != np.uint8 or labels.ndim != 2:
+        raise ValueError(f"a label map is uint8 (H, W); received {labels.dtype} {labels.shape}")
+    image = Image.fromarray(labels)
+    image.putpalette(davis_palette().tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_label_map(path: Path, labels: LabelMap) -> None:
+    """Write ``labels`` to ``path`` as indexed PNG, whole or not at all."""
+    write_bytes(path, encode_label_map(labels))
+
+
+def read_label_map(path: Path, *, single_object: bool = False) -> LabelMap:
+    """Read a label map: palette indices of an indexed PNG, or the values of a grey one.
+
+    Args:
+        path: The PNG file.
+        single_object: Read as one foreground object, as DAVIS-2016 does: every value but 0 becomes id 1. Only
+            then are images with several channels accepted (any channel that is not 0 is foreground).
+
+    Returns:
+        uint8 ``(H, W)``.
+
+    Raises:
+        VosError: The file is missing, cannot be decoded, or is no label map (RGB, 16 bit).
+    """
+    try:
+        with Image.open(path) as file:
+            file.load()
+            image: Image.Image = file.copy()
+    except FileNotFoundError:
+        raise VosError(f"{path}: expected a mask, found no such file") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise VosError(f"{path}: expected a PNG label map, found a file that cannot be decoded ({error})") from None
+    if single_object:
+        values = np.asarray(image.convert("RGB") if image.mode in ("RGBA", "LA", "PA") else image)
+        foreground = np.any(values, axis=-1) if values.ndim == 3 else np.not_equal(values, 0)
+        return np.asarray(foreground, dtype=np.uint8)
+    if image.mode == "1":
+        image = image.convert("L").point(lambda value: 1 if value else 0)
+    if image.mode not in ("P", "L"):
+        raise VosError(f"{path}: expected an indexed or grey PNG with object ids, found mode {image.mode}")
+    return np.asarray(image, dtype=np.uint8).copy()

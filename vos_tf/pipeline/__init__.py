@@ -1,0 +1,1 @@
+"""Records become training batches: clip sampling, augmentation, batching."""

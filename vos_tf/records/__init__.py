@@ -1,0 +1,1 @@
+"""One-time preprocessing: data sets become sharded TFRecords with a manifest."""

@@ -1,0 +1,1 @@
+"""Distribution strategy, the training loop, checkpoints and resume."""
