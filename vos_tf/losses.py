@@ -1,0 +1,66 @@
+"""Losses on logits, one number per clip, so that the caller can divide by the *global* batch. Keras only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from vos_tf.media.label_maps import VOID
+
+
+def object_targets(labels: Any, objects: int) -> Any:
+    """Label maps ``(B, T, H, W)`` with ids 1..K to masks ``(B, T, K, H, W)``, float32 0 or 1."""
+    ids = ops.reshape(ops.arange(1, objects + 1, dtype="int32"), (1, 1, objects, 1, 1))
+    return ops.cast(ops.equal(ops.cast(labels, "int32")[:, :, None], ids), "float32")
+
+
+def loss_weights(labels: Any, annotated: Any, object_count: Any, objects: int) -> Any:
+    """1 where a pixel counts, 0 elsewhere: frame not annotated, void, or a slot without an object.
+
+    Args:
+        labels: Label maps ``(B, T, H, W)``.
+        annotated: bool ``(B, T)``.
+        object_count: int ``(B,)``: slots 1..count hold an object.
+        objects: Number of slots K.
+
+    Returns:
+        float32 ``(B, T, K, H, W)``.
+    """
+    pixel = ops.cast(ops.not_equal(ops.cast(labels, "int32"), VOID), "float32")[:, :, None]
+    frame = ops.cast(annotated, "float32")[:, :, None, None, None]
+    slot = ops.arange(objects, dtype="int32")[None] < ops.cast(object_count, "int32")[:, None]
+    return pixel * frame * ops.cast(slot, "float32")[:, None, :, None, None]
+
+
+def binary_cross_entropy(logits: Any, targets: Any, weights: Any) -> Any:
+    """Mean cross-entropy of each clip over the pixels that count (Xu et al. 2018, section 4).
+
+    Args:
+        logits: ``(B, T, K, H, W)``.
+        targets: The same shape, 0..1.
+        weights: The same shape, 0 where a pixel does not count.
+
+    Returns:
+        float32 ``(B,)``; 0 for a clip in which nothing counts.
+    """
+    logits = ops.cast(logits, "float32")
+    # log(1 + e^-|x|) + max(x, 0) - x * y never overflows
+    per_pixel = ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
+    axes = tuple(range(1, len(logits.shape)))
+    total = ops.sum(per_pixel * weights, axis=axes)
+    return total / ops.maximum(ops.sum(weights, axis=axes), 1.0)
+
+
+def region_similarity(logits: Any, targets: Any, weights: Any) -> tuple[Any, Any]:
+    """Region similarity J of each frame and object at the network's size, threshold 0.5.
+
+    Returns:
+        J, float32 ``(B, T, K)`` (1 where both masks are empty), and 1 where it counts, else 0.
+    """
+    predicted = ops.cast(logits > 0, "float32") * weights
+    truth = targets * weights
+    intersection = ops.sum(predicted * truth, axis=(-2, -1))
+    union = ops.sum(predicted, axis=(-2, -1)) + ops.sum(truth, axis=(-2, -1)) - intersection
+    score = ops.where(union > 0, intersection / ops.maximum(union, 1.0), ops.ones_like(union))
+    return score, ops.cast(ops.max(weights, axis=(-2, -1)) > 0, "float32")

@@ -1,0 +1,83 @@
+"""One ConvLSTM cell for all systems: a single convolution over input and hidden state, every known variant a switch."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class ConvLSTMState(NamedTuple):
+    """State of a ConvLSTM: two tensors ``(N, h, w, filters)``."""
+
+    hidden: Any
+    cell: Any
+
+
+@keras.saving.register_keras_serializable("vos_tf")
+class ConvLSTMCell(keras.layers.Layer):
+    """Convolutional LSTM cell (Shi et al. 2015, without peepholes).
+
+    ``c' = f * c + i * g`` and ``h' = o * a(c')`` with gates ``i, f, o`` (sigmoid) and candidate ``g``, all four from
+    one convolution of ``[x, h]``. Xu et al. 2018 (S2S) use ReLU for the candidate and for ``a``, and a forget bias
+    that starts at 1.
+
+    Args:
+        filters: Channels of the state.
+        kernel_size: Odd side of the convolution's kernel; padding keeps the size.
+        candidate_activation: For ``g``.
+        output_activation: The ``a`` above.
+        forget_bias: Initial bias of the forget gate.
+        gate_order: Order of the four blocks of output channels, a permutation of ``ifog``.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        *,
+        candidate_activation: str = "relu",
+        output_activation: str = "relu",
+        forget_bias: float = 1.0,
+        gate_order: str = "ifog",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if sorted(gate_order) != sorted("ifog"):
+            raise ValueError(f"`gate_order` is a permutation of 'ifog'. Received: gate_order={gate_order!r}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.candidate_activation = candidate_activation
+        self.output_activation = output_activation
+        self.forget_bias = forget_bias
+        self.gate_order = gate_order
+        self.gates = keras.layers.Conv2D(
+            4 * filters, kernel_size, padding="same", bias_initializer=self._initial_bias, name="gates"
+        )
+
+    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        bias = np.zeros(shape, np.float32)
+        block = self.gate_order.index("f")
+        bias[block * self.filters : (block + 1) * self.filters] = self.forget_bias
+        return ops.convert_to_tensor(bias, dtype=dtype)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the convolution for inputs ``(N, h, w, C)``."""
+        self.gates.build((*input_shape[:-1], input_shape[-1] + self.filters))  # type: ignore[operator]
+        self.built = True
+
+    def call(self, x: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:
+        """One step: ``x`` ``(N, h, w, C)`` and the state's two tensors give the new two."""
+        blocks = ops.split(self.gates(ops.concatenate([x, hidden], axis=-1)), 4, axis=-1)
+        gate = dict(zip(self.gate_order, blocks, strict=True))
+        candidate = keras.activations.get(self.candidate_activation)(gate["g"])
+        new_cell = ops.sigmoid(gate["f"]) * cell + ops.sigmoid(gate["i"]) * candidate
+        new_hidden = ops.sigmoid(gate["o"]) * keras.activations.get(self.output_activation)(new_cell)
+        return new_hidden, new_cell
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        names = ("filters", "kernel_size", "candidate_activation", "output_activation", "forget_bias", "gate_order")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,0 +1,60 @@
+"""Small layers that Keras lacks, and the shape helpers that the networks share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+# Mean of ImageNet in B, G, R order, 0..255: what the VGG weights of Keras were trained with.
+CAFFE_BGR_MEAN = (103.939, 116.779, 123.68)
+NORMALIZATIONS = ("unit", "caffe_bgr")
+
+
+@keras.saving.register_keras_serializable("vos_tf")
+class ImageNormalization(keras.layers.Layer):
+    """RGB 0..255 to what a trunk expects; a fourth channel, a mask 0..1, is brought to the same range.
+
+    ``unit``: ``x / 127.5 - 1``, mask to -1..1. ``caffe_bgr``: channels reversed to B, G, R, ImageNet mean
+    subtracted, mask to 0..255.
+    """
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if kind not in NORMALIZATIONS:
+            raise ValueError(f"`kind` is one of {NORMALIZATIONS}. Received: kind={kind!r}")
+        self.kind = kind
+
+    def call(self, x: Any) -> Any:
+        """Normalise ``(N, H, W, 3 or 4)``."""
+        image, mask = x[..., :3], x[..., 3:]
+        if self.kind == "unit":
+            image, mask = image / 127.5 - 1.0, mask * 2.0 - 1.0
+        else:
+            image, mask = image[..., ::-1] - ops.convert_to_tensor(CAFFE_BGR_MEAN, dtype=x.dtype), mask * 255.0
+        return image if x.shape[-1] == 3 else ops.concatenate([image, mask], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape stays."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {**super().get_config(), "kind": self.kind}
+
+
+def fold_time(x: Any) -> Any:
+    """``(B, T, ...)`` to ``(B * T, ...)``: time as batch, which exports exactly (unlike TimeDistributed)."""
+    shape = ops.shape(x)
+    return ops.reshape(x, (-1, *shape[2:]))
+
+
+def unfold_time(x: Any, steps: int) -> Any:
+    """``(B * T, ...)`` back to ``(B, T, ...)``."""
+    return ops.reshape(x, (-1, steps, *ops.shape(x)[1:]))
+
+
+def match_batch(x: Any, like: Any) -> Any:
+    """Give ``x`` (batch 1 or N) the batch size N of ``like``, so that one image serves all its objects."""
+    return ops.broadcast_to(x, (ops.shape(like)[0], *ops.shape(x)[1:]))
