@@ -34,6 +34,16 @@ def davis_palette() -> NDArray[np.uint8]:
     return palette.astype(np.uint8)
 
 
+def object_ids(labels: LabelMap) -> tuple[int, ...]:
+    """Ids of the objects that a label map shows, rising; background and void are left out.
+
+    >>> object_ids(np.array([[0, 3], [255, 1]], np.uint8))
+    (1, 3)
+    """
+    counts = np.bincount(labels.ravel(), minlength=VOID + 1)
+    return tuple(int(value) for value in np.flatnonzero(counts[1:VOID]) + 1)
+
+
 def encode_label_map(labels: LabelMap) -> bytes:
     """The label map as the bytes of an indexed PNG with the DAVIS palette.
 
@@ -69,9 +79,8 @@ def read_label_map(path: Path, *, single_object: bool = False) -> LabelMap:
         VosError: The file is missing, cannot be decoded, or is no label map (RGB, 16 bit).
     """
     try:
-        with Image.open(path) as file:
-            file.load()
-            image: Image.Image = file.copy()
+        with Image.open(path) as image:
+            image.load()
     except FileNotFoundError:
         raise VosError(f"{path}: expected a mask, found no such file") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
@@ -81,7 +90,7 @@ def read_label_map(path: Path, *, single_object: bool = False) -> LabelMap:
         foreground = np.any(values, axis=-1) if values.ndim == 3 else np.not_equal(values, 0)
         return np.asarray(foreground, dtype=np.uint8)
     if image.mode == "1":
-        image = image.convert("L").point(lambda value: 1 if value else 0)
+        return np.asarray(image).astype(np.uint8)
     if image.mode not in ("P", "L"):
         raise VosError(f"{path}: expected an indexed or grey PNG with object ids, found mode {image.mode}")
-    return np.asarray(image, dtype=np.uint8).copy()
+    return np.array(image, dtype=np.uint8)
