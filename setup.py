@@ -40,6 +40,7 @@ setup(
         "pyyaml>=6.0",
         "scipy>=1.13",
         "matplotlib>=3.8",
+        "google-crc32c>=1.5",
         "tensorboard>=2.18",
         "typer>=0.15",
         "rich>=13.7",

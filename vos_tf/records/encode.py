@@ -1,0 +1,134 @@
+"""From frames and masks on disk to encoded frames. Runs in worker processes; no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vos_tf.errors import VosError
+from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap, read_label_map
+from vos_tf.records.settings import JPEG_QUALITY
+
+_JPEG_START = b"\xff\xd8\xff"
+
+
+class FrameTask(NamedTuple):
+    """One frame to encode.
+
+    Attributes:
+        frame: The image file.
+        mask: Its label map, or ``None`` where the frame is not annotated.
+        single_object: As in `Video`.
+        size: ``(H, W)`` on disk.
+        stored_size: ``(H, W)`` in the record.
+    """
+
+    frame: Path
+    mask: Path | None
+    single_object: bool
+    size: tuple[int, int]
+    stored_size: tuple[int, int]
+
+
+class EncodedFrame(NamedTuple):
+    """One encoded frame.
+
+    Attributes:
+        jpeg: The image.
+        mask: Grey PNG of the ids; empty where the frame is not annotated.
+        ids: Object ids in the stored mask, rising; without background and void.
+    """
+
+    jpeg: bytes
+    mask: bytes
+    ids: tuple[int, ...]
+
+
+def encode_frames(tasks: Sequence[FrameTask]) -> list[EncodedFrame]:
+    """Encode several frames.
+
+    Raises:
+        VosError: A file cannot be read or has another size than announced.
+    """
+    return [_encode_frame(task) for task in tasks]
+
+
+def _encode_frame(task: FrameTask) -> EncodedFrame:
+    jpeg = _encode_image(task)
+    if task.mask is None:
+        return EncodedFrame(jpeg, b"", ())
+    labels = read_label_map(task.mask, single_object=task.single_object)
+    if labels.shape != task.size:
+        raise VosError(f"{task.mask}: expected a mask of {_text(task.size)}, found {_text(labels.shape)}")
+    labels = resize_labels(labels, task.stored_size)
+    return EncodedFrame(jpeg, _encoded(".png", labels, []), present_ids(labels))
+
+
+def _encode_image(task: FrameTask) -> bytes:
+    try:
+        content = task.frame.read_bytes()
+    except OSError as error:
+        raise VosError(f"{task.frame}: expected an image, found a file that cannot be read ({error})") from None
+    if task.stored_size == task.size and _is_plain_jpeg(content):
+        return content
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None or image.shape[:2] != task.size:
+        found = "a file that cannot be decoded" if image is None else _text(image.shape)
+        raise VosError(f"{task.frame}: expected an image of {_text(task.size)}, found {found}")
+    image = resize_image(image, task.stored_size)
+    return _encoded(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+
+def _is_plain_jpeg(content: bytes) -> bool:
+    """A JPEG of one or three channels, which every decoder reads alike."""
+    if not content.startswith(_JPEG_START):
+        return False
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as image:
+        return image.format == "JPEG" and image.mode in ("L", "RGB")
+
+
+def _encoded(kind: str, pixels: NDArray[Any], parameters: list[int]) -> bytes:
+    done, content = cv2.imencode(kind, pixels, parameters)
+    if not done:
+        raise ValueError(f"OpenCV could not encode {pixels.shape} as {kind}")
+    return bytes(content)
+
+
+def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize ``(H, W, 3)``: area averaging where it shrinks, so that nothing aliases; bilinear where it grows."""
+    height, width = size
+    if image.shape[:2] == size:
+        return image
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    resized: NDArray[np.uint8] = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return resized
+
+
+def resize_labels(labels: LabelMap, size: tuple[int, int]) -> LabelMap:
+    """Resize a label map by nearest neighbour with half-pixel centres."""
+    if labels.shape == size:
+        return labels
+    resized: LabelMap = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized
+
+
+def present_ids(labels: LabelMap) -> tuple[int, ...]:
+    """Object ids that occur in a label map, rising; without background and void."""
+    counts = np.bincount(labels.ravel(), minlength=256)
+    counts[[BACKGROUND, VOID]] = 0
+    return tuple(int(value) for value in np.flatnonzero(counts))
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]}x{shape[1]}"

@@ -1,0 +1,94 @@
+"""Work spread over processes: results in the order of the tasks, and never more than a few tasks ahead."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+from vos_tf.errors import VosError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+TASKS_AHEAD = 4
+"""Tasks in flight for every worker; bounds the memory that waiting results take."""
+
+
+def worker_count(workers: int) -> int:
+    """Number of processes: ``workers``, or one for every core that this process may use if it is 0."""
+    if workers > 0:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ordered_map(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Generator[Result, None, None]:
+    """``function(task)`` for every task, in order.
+
+    Args:
+        function: A module-level function; it and the tasks are pickled.
+        tasks: Taken only as the results are consumed, so that there may be any number.
+        workers: Processes; with 1 the work is done in this process.
+
+    Raises:
+        VosError: A worker process was ended from outside.
+    """
+    if workers == 1:
+        yield from _one_threaded(function, tasks)
+        return
+    # Spawned, not forked: the caller may hold TensorFlow and its threads.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+    try:
+        remaining = iter(tasks)
+        waiting: deque[Future[Result]] = deque(
+            pool.submit(function, task) for task in islice(remaining, TASKS_AHEAD * workers)
+        )
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(function, task) for task in islice(remaining, 1))
+            yield result
+    except BrokenProcessPool:
+        raise VosError(
+            "a worker process was ended from outside (often for want of memory): "
+            "run the same command again to continue, with fewer --workers"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one_threaded(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    import cv2
+
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        for task in tasks:
+            yield function(task)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _begin_worker() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    """End this process when its parent is gone, even if that was killed and could say nothing."""
+    wait([sentinel])
+    os._exit(1)
