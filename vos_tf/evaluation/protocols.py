@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -244,25 +243,18 @@ def protocol_for(dataset: Dataset, name: str | None = None) -> ScoringProtocol:
 
 
 def seen_categories(dataset: Dataset) -> frozenset[str]:
-    """Categories of the videos a method may have been trained on; empty where no list of them is found.
+    """Categories of the videos a method may have been trained on; empty where their ``meta.json`` is not there.
 
-    ``train-val`` (the split made by ``vos-tf split``) is held against ``train-train``, everything else against
-    ``train/meta.json``.
+    ``train-val`` (made by ``vos-tf split``) is held against ``train-train``, everything else against ``train``.
     """
-    meta = "train-train-meta.json" if dataset.split.startswith("train-") else "meta.json"
-    for path in (dataset.root / "train" / meta, dataset.root / meta):
-        # The meta.json of the split itself lists the categories to be tested, not those trained on.
-        if path.is_file() and (path.parent.name == "train" or meta != "meta.json"):
-            try:
-                videos = json.loads(path.read_text())["videos"]
-                return frozenset(_categories(videos))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise VosError(f"{path}: expected videos with objects and categories, found {error!r}") from None
-    return frozenset()
-
-
-def _categories(videos: dict[str, dict[str, dict[str, dict[str, str]]]]) -> Collection[str]:
-    return {item["category"] for video in videos.values() for item in video["objects"].values()}
+    path = dataset.root / ("train-train" if dataset.split.startswith("train-val") else "train") / "meta.json"
+    if not path.is_file():
+        return frozenset()
+    try:
+        videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
+        return frozenset(item["category"] for video in videos.values() for item in video["objects"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise VosError(f"{path}: expected videos with objects and categories, found {error!r}") from None
 
 
 def _from_first(item: VideoObject) -> tuple[str, ...]:
