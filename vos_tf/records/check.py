@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import Problem, ProblemsError
+from vos_tf.media.diagnosis import diagnose_frame, diagnose_mask
 from vos_tf.progress import progress
 from vos_tf.records.workers import ordered_map
 
@@ -19,10 +20,18 @@ FRAMES_PER_TASK = 16
 
 
 class CheckTask(NamedTuple):
-    """Some frames of a video to look at: ``(frame, mask or None)`` each."""
+    """Some frames of a video to look at.
+
+    Attributes:
+        video: Its name.
+        files: Frame, mask or ``None``, and the ids of the objects that the mask introduces.
+        size: ``(H, W)`` of the video.
+        object_ids: Ids of all its objects.
+        single_object: As in `Video`.
+    """
 
     video: str
-    files: tuple[tuple[Path, Path | None], ...]
+    files: tuple[tuple[Path, Path | None, tuple[int, ...]], ...]
     size: tuple[int, int]
     object_ids: tuple[int, ...]
     single_object: bool
@@ -80,22 +89,27 @@ def find_problems(dataset: Dataset, *, workers: int) -> list[Problem]:
 
 def check_files(task: CheckTask) -> list[Problem]:
     """Problems of some frames and masks. Runs in a worker process."""
-    from vos_tf.media.diagnosis import diagnose_frame, diagnose_mask
-
     problems: list[Problem] = []
-    for frame, mask in task.files:
+    for frame, mask, introduced in task.files:
         problems += diagnose_frame(frame, task.size)
         if mask is not None:
             problems += diagnose_mask(
-                mask, frame_size=task.size, declared_ids=task.object_ids, single_object=task.single_object
+                mask,
+                frame_size=task.size,
+                declared_ids=task.object_ids,
+                single_object=task.single_object,
+                introduces=introduced,
             )
     return [replace(problem, video=task.video) for problem in problems]
 
 
 def _tasks(video: Video) -> Iterator[CheckTask]:
+    introduced: dict[str, tuple[int, ...]] = {}
+    for item in video.objects:
+        introduced[item.first_frame] = (*introduced.get(item.first_frame, ()), item.id)
     for start in range(0, len(video.frames), FRAMES_PER_TASK):
         frames = video.frames[start : start + FRAMES_PER_TASK]
-        files = tuple((frame, video.masks.get(frame.stem)) for frame in frames)
+        files = tuple((frame, video.masks.get(frame.stem), introduced.get(frame.stem, ())) for frame in frames)
         yield CheckTask(video.name, files, video.size, video.object_ids, video.single_object)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
+from vos_tf.media.images import read_bytes, resize_image, resize_label_map
 from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap, read_label_map
 from vos_tf.records.settings import JPEG_QUALITY
 
@@ -65,15 +66,12 @@ def _encode_frame(task: FrameTask) -> EncodedFrame:
     labels = read_label_map(task.mask, single_object=task.single_object)
     if labels.shape != task.size:
         raise VosError(f"{task.mask}: expected a mask of {_text(task.size)}, found {_text(labels.shape)}")
-    labels = resize_labels(labels, task.stored_size)
+    labels = resize_label_map(labels, task.stored_size)
     return EncodedFrame(jpeg, _encoded(".png", labels, []), present_ids(labels))
 
 
 def _encode_image(task: FrameTask) -> bytes:
-    try:
-        content = task.frame.read_bytes()
-    except OSError as error:
-        raise VosError(f"{task.frame}: expected an image, found a file that cannot be read ({error})") from None
+    content = read_bytes(task.frame)
     if task.stored_size == task.size and _is_plain_jpeg(content):
         return content
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -101,26 +99,6 @@ def _encoded(kind: str, pixels: NDArray[Any], parameters: list[int]) -> bytes:
     if not done:
         raise ValueError(f"OpenCV could not encode {pixels.shape} as {kind}")
     return bytes(content)
-
-
-def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize ``(H, W, 3)``: area averaging where it shrinks, so that nothing aliases; bilinear where it grows."""
-    height, width = size
-    if image.shape[:2] == size:
-        return image
-    shrinks = height <= image.shape[0] and width <= image.shape[1]
-    resized: NDArray[np.uint8] = cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
-    return resized
-
-
-def resize_labels(labels: LabelMap, size: tuple[int, int]) -> LabelMap:
-    """Resize a label map by nearest neighbour with half-pixel centres."""
-    if labels.shape == size:
-        return labels
-    resized: LabelMap = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    return resized
 
 
 def present_ids(labels: LabelMap) -> tuple[int, ...]:

@@ -1,19 +1,17 @@
-"""From the name of a data set to a finished folder of records: the one call that commands and training share."""
+"""From a data set to a finished folder of records: the one call that commands and training share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from vos_tf.datasets.registry import open_dataset
+from vos_tf.datasets.types import Dataset
 from vos_tf.records.manifest import Manifest
 from vos_tf.records.settings import RecordSettings, parse_stored_size
 from vos_tf.records.writer import write_records
 
 
 def preprocess(
-    dataset: str,
-    root: Path | str,
-    split: str,
+    dataset: Dataset,
     out: Path | str,
     *,
     size: str = "256x448",
@@ -21,12 +19,10 @@ def preprocess(
     workers: int = 0,
     skip_bad: bool = False,
 ) -> Manifest:
-    """Write a split of a data set as records; continue what an earlier run began; do nothing if it is finished.
+    """Write a data set as records; continue what an earlier run began; do nothing if it is finished.
 
     Args:
-        dataset: Name of the layout, as in `vos_tf.datasets.registry`.
-        root: Folder of the data set.
-        split: For example ``train``.
+        dataset: From `vos_tf.datasets.registry.open_dataset`.
         out: Folder of the records.
         size: ``HEIGHTxWIDTH``, ``short:N`` (shorter side, never enlarged) or ``native``.
         shards: Number of files; ``None``: about 150 MB each.
@@ -41,4 +37,4 @@ def preprocess(
         VosError: A wrong argument, or ``out`` holds something else.
     """
     settings = RecordSettings(parse_stored_size(size), shards)
-    return write_records(open_dataset(dataset, root, split), Path(out), settings, workers=workers, skip_bad=skip_bad)
+    return write_records(dataset, Path(out), settings, workers=workers, skip_bad=skip_bad)

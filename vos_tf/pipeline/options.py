@@ -1,0 +1,136 @@
+"""How training clips are sampled and changed. Every option works with every other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from vos_tf.errors import VosError
+
+_CHOICES = {
+    "frames": ("annotated", "all"),
+    "reference": ("before_clip", "first_of_video"),
+    "objects": ("one", "all"),
+    "start": ("random", "first"),
+}
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """How clips are cut from videos.
+
+    A clip is a reference frame, whose mask is given to the network, and T frames after it.
+
+    Attributes:
+        clip_length: T, the number of frames after the reference frame; or the lowest and the highest T, and each
+            batch draws its own (S2S paper: 5 to 11).
+        stride: Step from one frame of a clip to the next, counted in ``frames``.
+        frames: ``annotated``: a clip steps through the annotated frames of its object. ``all``: through all frames
+            of the video from the object's first to its last; those without a mask are marked as not annotated.
+        reference: ``before_clip``: the frame directly before the clip (S2S paper). ``first_of_video``: the first
+            frame of the object; the clip is anywhere behind it.
+        objects: ``one``: a clip follows one object. ``all``: it follows all objects of the reference frame, at
+            most ``max_objects``.
+        max_objects: Largest number of objects of a clip with ``objects="all"``.
+        clips_per_object: Clips of each object in an epoch.
+        clips_per_video: Clips of each video in an epoch, each of a random object; added to the former.
+        start: ``random``, or ``first``: as early in the video as ``reference`` allows.
+        shuffle: Mix the clips of an epoch; else they come in the order of the videos.
+        size: ``(H, W)`` of the clips; ``None``: as stored.
+    """
+
+    clip_length: int | tuple[int, int] = (5, 11)
+    stride: int = 1
+    frames: str = "annotated"
+    reference: str = "before_clip"
+    objects: str = "one"
+    max_objects: int = 5
+    clips_per_object: int = 1
+    clips_per_video: int = 0
+    start: str = "random"
+    shuffle: bool = True
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise VosError(f"clips.{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}")
+        shortest, longest = self.lengths
+        if not 1 <= shortest <= longest:
+            raise VosError(f"clips.clip_length: expected 1 or more, lowest first, found {self.clip_length}")
+        if self.stride < 1:
+            raise VosError(f"clips.stride: expected 1 or more, found {self.stride}")
+        if not 1 <= self.max_objects <= 254:
+            raise VosError(f"clips.max_objects: expected 1 to 254, found {self.max_objects}")
+        if self.clips_per_object < 0 or self.clips_per_video < 0 or self.clips_per_object + self.clips_per_video < 1:
+            raise VosError(
+                "clips.clips_per_object, clips.clips_per_video: expected numbers of which one is above 0, "
+                f"found {self.clips_per_object} and {self.clips_per_video}"
+            )
+        if self.size is not None and min(self.size) < 1:
+            raise VosError(f"clips.size: expected height and width in pixels, found {self.size}")
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Lowest and highest T."""
+        return self.clip_length if isinstance(self.clip_length, tuple) else (self.clip_length, self.clip_length)
+
+    @property
+    def objects_per_clip(self) -> int:
+        """K, the number of object slots of a clip."""
+        return self.max_objects if self.objects == "all" else 1
+
+    def for_validation(self) -> ClipOptions:
+        """The same clips without chance: one per object, from its first frame on, of the highest length, in order."""
+        return replace(
+            self,
+            clip_length=self.lengths[1],
+            reference="first_of_video",
+            clips_per_object=1,
+            clips_per_video=0,
+            start="first",
+            shuffle=False,
+        )
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """How a clip is changed; one draw for all its frames. Each range is symmetric, and 0 turns it off.
+
+    Attributes:
+        flip: Probability of a horizontal flip.
+        rotation: Degrees to either side.
+        scale: Enlarged or shrunk by a factor of 1 - scale to 1 + scale.
+        translation: Shift to either side, as a share of width and height.
+        shear: Degrees to either side, along x.
+        crop: Largest share of width and height that a random crop cuts away; the crop is enlarged to the full size.
+        brightness: Values multiplied by 1 - brightness to 1 + brightness.
+        contrast: Distances from the mean grey of the reference frame multiplied by 1 - contrast to 1 + contrast.
+        saturation: Distances from each pixel's own grey multiplied by 1 - saturation to 1 + saturation.
+    """
+
+    flip: float = 0.0
+    rotation: float = 0.0
+    scale: float = 0.0
+    translation: float = 0.0
+    shear: float = 0.0
+    crop: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+
+    def __post_init__(self) -> None:
+        limits = {"flip": 1.0, "rotation": 180.0, "shear": 80.0}
+        for item in fields(self):
+            value, limit = getattr(self, item.name), limits.get(item.name, 0.95)
+            if not 0 <= value <= limit:
+                raise VosError(f"augment.{item.name}: expected 0 to {limit:g}, found {value}")
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything but a flip changes the place of pixels."""
+        return any((self.rotation, self.scale, self.translation, self.shear, self.crop))
+
+    @property
+    def colours(self) -> bool:
+        """Whether colours change."""
+        return any((self.brightness, self.contrast, self.saturation))

@@ -1,0 +1,97 @@
+"""The videos of a manifest as arrays: what sampling and reading look up for every clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vos_tf.errors import VosError
+from vos_tf.records.manifest import Manifest, RecordEntry
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClipObject:
+    """One object of a video that clips can follow.
+
+    Attributes:
+        id: As in the stored masks.
+        frames: Indices of the frames in which it must be segmented, rising.
+        seen: Indices of the frames whose masks show it, rising.
+    """
+
+    id: int
+    frames: Indices
+    seen: Indices
+
+
+@dataclass(frozen=True, eq=False)
+class ClipVideo:
+    """One video; n frames over all its records.
+
+    Attributes:
+        name: Name of the video.
+        size: Stored ``(H, W)``.
+        frame_places: int64 ``(n, 3)``: shard, offset and bytes of every JPEG.
+        mask_places: int64 ``(n, 3)``: the same of every mask; 0 bytes where the frame is not annotated.
+        mask_ids: Object ids in every mask.
+        annotated: bool ``(n,)``.
+        objects: Those with a mask to start from and an annotated frame behind it, by rising id.
+    """
+
+    name: str
+    size: tuple[int, int]
+    frame_places: Indices
+    mask_places: Indices
+    mask_ids: tuple[tuple[int, ...], ...]
+    annotated: NDArray[np.bool_]
+    objects: tuple[ClipObject, ...]
+
+
+@lru_cache(maxsize=8)
+def clip_videos(manifest: Manifest) -> tuple[ClipVideo, ...]:
+    """The videos of a manifest that have at least one object to follow.
+
+    Raises:
+        VosError: There is none.
+    """
+    videos = [_video(records) for records in manifest.videos]
+    usable = tuple(video for video in videos if video.objects)
+    if not usable:
+        raise VosError(
+            f"{manifest.folder}: expected a video with an object in two annotated frames or more, "
+            f"found none in {len(videos)} videos"
+        )
+    return usable
+
+
+def _video(records: Sequence[RecordEntry]) -> ClipVideo:
+    frame_places = _places(records, "frames")
+    mask_places = _places(records, "masks")
+    mask_ids = tuple(ids for record in records for ids in record.mask_ids)
+    annotated = mask_places[:, 2] > 0
+    frames: dict[int, list[int]] = {}
+    for record in records:
+        for item in record.objects:
+            frames.setdefault(item.id, []).extend(item.frames)
+    objects = []
+    for key, indices in sorted(frames.items()):
+        listed = np.asarray(indices, np.int64)
+        seen = np.asarray([index for index in indices if key in mask_ids[index]], np.int64)
+        if len(seen) and annotated[listed[listed > seen[0]]].any():
+            objects.append(ClipObject(key, listed, seen))
+    return ClipVideo(records[0].video, records[0].size, frame_places, mask_places, mask_ids, annotated, tuple(objects))
+
+
+def _places(records: Sequence[RecordEntry], kind: str) -> Indices:
+    rows: list[Any] = []
+    for record in records:
+        places = np.asarray(getattr(record, kind), np.int64).reshape(-1, 2)
+        rows.append(np.insert(places, 0, record.shard, axis=1))
+    return np.concatenate(rows)
