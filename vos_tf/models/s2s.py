@@ -222,7 +222,9 @@ class S2S(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> S2S:
         """The network of `get_config`, with new weights."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in config["settings"].items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in config["settings"].items()
+        }
         return cls(S2SSettings(**values), name=config.get("name", "s2s"))
 
 

@@ -1,0 +1,59 @@
+"""The Python API: `load` a trained model, or `build` one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from vos_tf.config import fill
+from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.segmenter import Segmenter
+from vos_tf.models.exchange import find_model, load_model, load_weights
+from vos_tf.models.registry import build_network, default_settings
+
+
+def load(path: str | Path, *, rule: MergeRule | None = None, objects_per_call: int = 0) -> Segmenter:
+    """Load a trained model.
+
+    Args:
+        path: A run folder (``runs/s2s``), a model folder (``runs/s2s/model``) or the weights file in one.
+        rule: How objects are merged; arg-max against 0.5 if not given.
+        objects_per_call: Largest number of objects that go through the network together; 0: all.
+
+    Raises:
+        VosError: There is no model, or its weights do not match its configuration.
+    """
+    _, network = load_model(find_model(Path(path)))
+    return Segmenter(network, rule=rule, objects_per_call=objects_per_call)
+
+
+def build(name: str, *, trunk: str | None = None, weights: str | Path | None = None, **settings: Any) -> Segmenter:
+    """Build a model from its name and settings.
+
+    Args:
+        name: ``s2s``.
+        trunk: Which trunk; the model's own default if not given.
+        weights: A ``.weights.h5`` file of the same network; random weights if not given.
+        **settings: Settings of the network that differ from the defaults, as in `vos_tf.models.s2s.S2SSettings`.
+
+    Raises:
+        VosError: No such model, trunk or setting, or the weights do not fit.
+
+    Example:
+        >>> import vos_tf
+        >>> segmenter = vos_tf.build("s2s", trunk="small", state_filters=32)
+        >>> segmenter.network.settings.size
+        (128, 224)
+    """
+    network = build_network(name, resolve_settings(name, trunk, settings))
+    if weights is not None:
+        load_weights(network, Path(weights))
+    return Segmenter(network)
+
+
+def resolve_settings(name: str, trunk: str | None, changes: dict[str, Any] | Any) -> Any:
+    """The settings of model ``name`` for ``trunk`` with ``changes``, checked."""
+    base = default_settings(name, trunk or "vgg16")
+    values = {item.name: getattr(base, item.name) for item in dataclasses.fields(base)}
+    return fill(type(base), {**values, **dict(changes)}, "model.settings")

@@ -1,0 +1,32 @@
+"""``vos-tf export``: a trained model as SavedModel, for plain TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def export(
+    run: Path = typer.Argument(..., help="Run or model folder."),
+    out: Path = typer.Option(..., "--out", help="Folder of the SavedModel; replaced if it exists."),
+    merge: str = typer.Option("argmax", "--merge", help="argmax, soft_aggregation or last_wins."),
+    background: float = typer.Option(0.5, "--background", help="Probability an object has to beat."),
+) -> None:
+    """Write a SavedModel with the signatures start, step and serving_default, and check it against the Segmenter."""
+    from vos_tf.commands.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
+    from vos_tf.api import load
+    from vos_tf.export.parity import check_saved_model
+    from vos_tf.export.saved_model import export_saved_model
+    from vos_tf.inference.merge import MergeRule
+
+    segmenter = load(run, rule=MergeRule(merge, background))
+    export_saved_model(segmenter.network, out, segmenter.rule)
+    report = check_saved_model(segmenter, out)
+    typer.echo(f"SavedModel: {out}")
+    typer.echo(
+        f"against the Segmenter: largest difference {report.probability_difference:.2g} in probability, "
+        f"{report.pixels_different} of {report.pixels} pixels differ"
+    )

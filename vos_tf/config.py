@@ -1,0 +1,277 @@
+"""Configuration: frozen dataclasses filled from YAML files and the command line; unknown keys are refused.
+
+Later sources win: built-in defaults, ``config.yaml`` (or ``--config``), ``--recipe``, ``--set``, options by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from vos_tf.errors import VosError
+
+T = TypeVar("T")
+RECIPES = Path(__file__).parent / "recipes"
+DEFAULT_FILE = Path("config.yaml")
+
+
+@dataclass(frozen=True)
+class OriginalKeys:
+    """The two keys of the original project's ``config.yaml``.
+
+    Attributes:
+        path: Folder of the data set; ``data.root`` overrides it.
+        checkpoints_path: Run folder or weights file to start from; ``model.weights`` overrides it.
+    """
+
+    path: str = ""
+    checkpoints_path: str = ""
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which data set, and its records.
+
+    Attributes:
+        dataset: Name of the layout.
+        root: Its folder; empty: ``configs.path``, and ``data/<dataset>`` if that is empty too.
+        split: To train on.
+        records: Folder of the records; empty: ``records/<dataset>-<split>-<size>``.
+        size: Of the stored images: ``HxW``, ``native``, ``short:480``; empty: the network's size.
+        validation_records: Records to validate on; empty: some of the training videos are held out.
+        validation_fraction: Share of the training videos held out for validation (at least one video unless 0).
+        workers: Processes for preprocessing; 0: one per core.
+    """
+
+    dataset: str = "synthetic"
+    root: str = ""
+    split: str = "train"
+    records: str = ""
+    size: str = ""
+    validation_records: str = ""
+    validation_fraction: float = 0.1
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.validation_fraction < 1:
+            raise VosError(f"data.validation_fraction: expected 0 <= x < 1, found {self.validation_fraction}")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the network is trained; the defaults are those of the S2S paper and its TensorFlow port.
+
+    Attributes:
+        n_epochs: Passes over the data.
+        batch_size: Clips per update, over all devices.
+        lr: Learning rate at its highest.
+        schedule: ``constant``, ``cosine``, ``polynomial``, ``exponential`` or ``step``.
+        schedule_power: Exponent of ``polynomial``; total decay factor of ``exponential``; factor of ``step``.
+        schedule_steps: Number of equal stretches of ``step``.
+        warmup_epochs: Epochs in which the learning rate rises from 0.
+        clip_norm: Largest global norm of the gradient; 0: no limit.
+        micro_batches: Parts in which each batch goes through the network, to save memory; the result is the same.
+        precision: ``float32``, ``bfloat16`` or ``float16`` (with loss scaling).
+        strategy: ``default`` (one device), ``mirrored`` (all devices of this machine) or ``multi_worker``
+            (several machines, by ``TF_CONFIG``).
+        seed: Of weights, clips and augmentation.
+        deterministic: Ask TensorFlow for operations that give the same bits every time.
+        jit_compile: Compile the step with XLA (one device only).
+        validation_clips: Largest number of clips to validate on after each epoch.
+        keep_checkpoints: Number of checkpoints that are kept.
+        final_weights: ``last``, or ``best`` by validation J: what ``model/`` holds in the end.
+        export: Write a SavedModel when training is done.
+    """
+
+    n_epochs: int = 70
+    batch_size: int = 2
+    lr: float = 1e-5
+    schedule: str = "constant"
+    schedule_power: float = 0.9
+    schedule_steps: int = 3
+    warmup_epochs: float = 0.0
+    clip_norm: float = 0.0
+    micro_batches: int = 1
+    precision: str = "float32"
+    strategy: str = "default"
+    seed: int = 0
+    deterministic: bool = True
+    jit_compile: bool = False
+    validation_clips: int = 16
+    keep_checkpoints: int = 3
+    final_weights: str = "last"
+    export: bool = True
+
+    def __post_init__(self) -> None:
+        one_of("training.schedule", self.schedule, ("constant", "cosine", "polynomial", "exponential", "step"))
+        one_of("training.precision", self.precision, ("float32", "bfloat16", "float16"))
+        one_of("training.strategy", self.strategy, ("default", "mirrored", "multi_worker"))
+        one_of("training.final_weights", self.final_weights, ("last", "best"))
+        for name in ("n_epochs", "batch_size", "micro_batches", "keep_checkpoints", "schedule_steps"):
+            if getattr(self, name) < 1:
+                raise VosError(f"training.{name}: expected at least 1, found {getattr(self, name)}")
+        if self.batch_size % self.micro_batches:
+            raise VosError(
+                f"training.micro_batches: expected a divisor of the batch size {self.batch_size}, "
+                f"found {self.micro_batches}"
+            )
+        if self.lr <= 0:
+            raise VosError(f"training.lr: expected a number above 0, found {self.lr}")
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which network, and what it starts from.
+
+    Attributes:
+        name: ``s2s``.
+        trunk: ``vgg16``, ``mobilenet_v2`` or ``small``.
+        trunk_weights: ``imagenet``, a ``.weights.h5`` file, ``none``, or ``auto``: ImageNet where the trunk has such
+            weights and they can be fetched, with a warning where not.
+        weights: Run folder, model folder or ``.weights.h5`` file to start from; empty: start anew.
+        settings: Settings of the network that differ from the defaults of model and trunk.
+    """
+
+    name: str = "s2s"
+    trunk: str = "vgg16"
+    trunk_weights: str = "auto"
+    weights: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def one_of(key: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse ``value`` unless it is one of ``choices``."""
+    if value not in choices:
+        raise VosError(f"{key}: expected one of {', '.join(choices)}, found {value!r}{nearest(value, choices)}")
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint for a mistyped name: ``; did you mean 'x'?``, or nothing.
+
+    >>> nearest("n_epoch", ["n_epochs", "lr"])
+    "; did you mean 'n_epochs'?"
+    """
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def refuse_unknown(values: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """Raise a VosError that names the first key that is not ``known``."""
+    for key in values:
+        if key not in known:
+            prefix = f"{where}." if where else ""
+            raise VosError(f"unknown key {prefix}{key}{nearest(str(key), known)} (known: {', '.join(known)})")
+
+
+def fill(section: type[T], values: Mapping[str, Any], where: str) -> T:
+    """A dataclass from plain values: unknown keys and wrong types are refused with the key's full name."""
+    names = [item.name for item in dataclasses.fields(section)]  # type: ignore[arg-type]
+    refuse_unknown(values, names, where)
+    try:
+        return TypeAdapter(section).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join([where, *(str(part) for part in first["loc"])])
+        raise VosError(f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}, found {first['input']!r}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        VosError: No such file, no YAML, or no mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VosError(f"{path}: expected a configuration file, found no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise VosError(f"{path}: expected YAML, found {' '.join(str(error).split())}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise VosError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}")
+    return content
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the recipes that come with vos_tf."""
+    return tuple(sorted(path.stem for path in RECIPES.glob("*.yaml")))
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """A recipe by its name, or by the path of a YAML file."""
+    if name.endswith((".yaml", ".yml")):
+        return read_yaml(Path(name))
+    if name not in recipe_names():
+        raise VosError(
+            f"--recipe {name}: expected one of {', '.join(recipe_names())}, or a .yaml file"
+            + nearest(name, recipe_names())
+        )
+    return read_yaml(RECIPES / f"{name}.yaml")
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """``["training.lr=1e-4"]`` to nested mappings; values are YAML.
+
+    >>> parse_assignments(["training.lr=0.5", "clips.objects=all"])
+    {'training': {'lr': 0.5}, 'clips': {'objects': 'all'}}
+    """
+    result: dict[str, Any] = {}
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator or "." not in key:
+            raise VosError(f"--set {assignment}: expected section.key=value, for example training.lr=1e-4")
+        *sections, name = key.strip().split(".")
+        nested: dict[str, Any] = {name: number_or_yaml(value)}
+        for section in reversed(sections):
+            nested = {section: nested}
+        result = merge(result, nested)
+    return result
+
+
+def number_or_yaml(text: str) -> Any:
+    """A value as YAML writes it; ``1e-4`` too, which YAML 1.1 takes for a word."""
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings of mappings, later ones over earlier ones."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            result[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return result
+
+
+def layered(
+    config: Path | None, recipe: str | None, assignments: Sequence[str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All sources of configuration as one mapping, in the order given at the top of this module.
+
+    Args:
+        config: ``--config``; ``None``: ``config.yaml`` of the working folder if there is one.
+        recipe: ``--recipe``.
+        assignments: ``--set``.
+        options: Options by name, as nested mappings; ``None`` values mean not given.
+    """
+    base = read_yaml(config) if config else (read_yaml(DEFAULT_FILE) if DEFAULT_FILE.is_file() else {})
+    given = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in options.items()
+    }
+    return merge(base, read_recipe(recipe) if recipe else {}, parse_assignments(assignments), given)

@@ -1,0 +1,72 @@
+"""Does an exported model say what the Segmenter says? The answer is written beside it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from vos_tf.errors import VosError
+from vos_tf.files import write_json
+from vos_tf.inference.segmenter import Segmenter
+
+REPORT = "parity.json"
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """Differences between an exported model and the Segmenter on a short made-up clip.
+
+    Attributes:
+        probability_difference: Largest, over all frames and objects, through ``start`` and ``step``.
+        pixels_different: Pixels whose id differs through the default signature.
+        pixels: Pixels compared.
+    """
+
+    probability_difference: float
+    pixels_different: int
+    pixels: int
+
+
+def made_up_clip(
+    frames: int = 4, size: tuple[int, int] = (90, 124), objects: int = 3
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    """Frames uint8 ``(T, H, W, 3)`` of smooth noise and a label map uint8 ``(H, W)`` of squares."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (frames, 12, 16, 3)).astype(np.float32)
+    clip = tf.image.resize(coarse, size, method="bicubic").numpy().clip(0, 255).astype(np.uint8)
+    labels = np.zeros(size, np.uint8)
+    for index in range(objects):
+        top, left = 10 + 25 * index, 15 + 30 * index
+        labels[top : top + 24, left : left + 28] = 3 * index + 1
+    return clip, labels
+
+
+def check_saved_model(segmenter: Segmenter, folder: Path) -> ParityReport:
+    """Compare the SavedModel in ``folder`` with ``segmenter`` and write the report beside it.
+
+    Raises:
+        VosError: They differ by more than 1e-5 in probability.
+    """
+    module = tf.saved_model.load(str(folder))
+    frames, labels = made_up_clip()
+    results = list(segmenter.stream(list(frames), first=labels))
+    exported = module.signatures["serving_default"](frames=tf.constant(frames[None]), labels=tf.constant(labels[None]))[
+        "labels"
+    ].numpy()[0]
+    masks = np.stack([labels == i for i in results[0].object_ids])[..., None].astype(np.float32)
+    state = module.signatures["start"](image=frames[:1].astype(np.float32), mask=masks)
+    largest = 0.0
+    for frame, result in zip(frames[1:], results[1:], strict=True):
+        state = module.signatures["step"](image=frame[None].astype(np.float32), **state)
+        probabilities = tf.sigmoid(state.pop("logits"))[..., 0].numpy()
+        largest = max(largest, float(np.abs(probabilities - result.probabilities).max()))
+    different = int(sum((e != r.labels).sum() for e, r in zip(exported, results, strict=True)))
+    report = ParityReport(largest, different, exported.size)
+    write_json(folder / REPORT, asdict(report))
+    if largest > TOLERANCE:
+        raise VosError(f"{folder}: expected the Segmenter's probabilities to {TOLERANCE}, found {largest:.3g} apart")
+    return report

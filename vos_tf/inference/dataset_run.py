@@ -1,0 +1,116 @@
+"""Run a Segmenter over a data set and leave one label map per frame; interrupted runs continue."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vos_tf.datasets.types import Dataset, Video
+from vos_tf.errors import VosError
+from vos_tf.files import write_json
+from vos_tf.inference.segmenter import FrameResult, Segmenter, joining_mask
+from vos_tf.media.images import read_image
+from vos_tf.media.label_maps import write_label_map
+from vos_tf.progress import Progress, progress
+
+SCENARIO = "scenario.json"
+FRAMES_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a results folder was made with; kept in it, so that results of two models never mix.
+
+    Attributes:
+        model: SHA-256 of the weights, or another name of what was run.
+        dataset: Layout and split.
+        fingerprint: Of the data set.
+        settings: Everything else that decides the masks.
+    """
+
+    model: str
+    dataset: str
+    fingerprint: str
+    settings: dict[str, Any]
+
+
+def claim_results(folder: Path, scenario: Scenario) -> None:
+    """Mark ``folder`` as holding results of ``scenario``.
+
+    Raises:
+        VosError: It already holds results of another one.
+    """
+    path = folder / SCENARIO
+    content = {
+        "model": scenario.model,
+        "dataset": scenario.dataset,
+        "fingerprint": scenario.fingerprint,
+        "settings": scenario.settings,
+    }
+    if not path.is_file():
+        write_json(path, content)
+        return
+    old = json.loads(path.read_text(encoding="utf-8"))
+    changed = [key for key, value in content.items() if old.get(key) != json.loads(json.dumps(value))]
+    if changed:
+        raise VosError(
+            f"{folder}: expected an empty folder or results of the same model, data and settings, "
+            f"found results with another {', '.join(changed)}; choose another --scenario-name"
+        )
+
+
+def result_path(folder: Path, video: Video, frame: str) -> Path:
+    """File of one frame's label map."""
+    return folder / video.name / f"{frame}.png"
+
+
+def is_done(folder: Path, video: Video) -> bool:
+    """Whether every frame of the video has its label map."""
+    return all(result_path(folder, video, frame).is_file() for frame in video.frame_names)
+
+
+def segment_dataset(segmenter: Segmenter, dataset: Dataset, folder: Path) -> None:
+    """Segment every video from the masks at its objects' first frames.
+
+    Writes ``folder/<video>/<frame>.png``: indexed PNG at the video's own size. Videos that are complete are kept.
+    """
+    todo = [video for video in dataset.videos if not is_done(folder, video)]
+    frames = sum(len(video.frames) for video in dataset.videos)
+    done = frames - sum(len(video.frames) for video in todo)
+    with progress("segmenting", frames, "frames", done) as bar:
+        for video in todo:
+            segment_video(segmenter, video, folder, bar)
+
+
+def segment_video(segmenter: Segmenter, video: Video, folder: Path, bar: Progress) -> None:
+    """Segment one video; frames are read ahead and written behind while the network works."""
+    session = segmenter.session(size=video.size)
+    with ThreadPoolExecutor(2) as pool:
+        writing: deque[Future[None]] = deque()
+        for name, frame in _read_ahead(video, pool):
+            labels = joining_mask(video, name)
+            if labels is not None:
+                session.add(labels)
+            result: FrameResult = session.step(frame, name)
+            writing.append(pool.submit(write_label_map, result_path(folder, video, name), result.labels))
+            while len(writing) > FRAMES_AHEAD:
+                writing.popleft().result()
+            bar.advance(note=video.name)
+        for written in writing:
+            written.result()
+
+
+def _read_ahead(video: Video, pool: ThreadPoolExecutor) -> Iterator[tuple[str, Any]]:
+    waiting: deque[tuple[str, Future[Any]]] = deque()
+    for path in video.frames:
+        waiting.append((path.stem, pool.submit(read_image, path)))
+        if len(waiting) > FRAMES_AHEAD:
+            name, frame = waiting.popleft()
+            yield name, frame.result()
+    for name, frame in waiting:
+        yield name, frame.result()

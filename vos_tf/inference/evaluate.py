@@ -1,0 +1,150 @@
+"""Evaluation of a trained model on a split: masks, overlays, scores, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vos_tf.config import layered
+from vos_tf.datasets import Dataset, open_dataset
+from vos_tf.errors import VosError
+from vos_tf.files import sha256
+from vos_tf.inference.dataset_run import Scenario, claim_results, segment_dataset
+from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.segmenter import Segmenter
+from vos_tf.models.exchange import WEIGHTS, find_model, load_model, load_weights
+
+VALIDATION_SPLITS = {"davis2016": "val", "davis2017": "val", "youtube_vos": "valid", "synthetic": "valid"}
+DEFAULT_RUN = Path("runs/default")
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What to evaluate; ``None`` means the run's own.
+
+    Attributes:
+        run: Run folder.
+        checkpoint: Model folder or checkpoint of a run, instead of the run's final model.
+        dataset: Layout.
+        root: Its folder.
+        split: Its split.
+        config: Configuration file for what the run does not say.
+        folder: Where results go.
+        protocol: How to score.
+        merge: Name of the merge rule.
+        background: Its background plane.
+        objects_per_call: Objects that go through the network together; 0: all.
+        workers: Processes for scoring; 0: one per core.
+        overlay: Whether to draw an overlay sheet per video.
+    """
+
+    run: Path | None
+    checkpoint: Path | None
+    dataset: str | None
+    root: Path | None
+    split: str | None
+    config: Path | None
+    folder: Path
+    protocol: str | None = None
+    merge: str = "argmax"
+    background: float = 0.5
+    objects_per_call: int = 0
+    workers: int = 0
+    overlay: bool = True
+
+
+def evaluate_run(request: EvaluationRequest) -> None:
+    """Segment the split, draw overlays, and score where there is ground truth; an interrupted run continues."""
+    if request.objects_per_call < 0:
+        raise VosError(f"--batch_size: expected 0 (all objects) or more, found {request.objects_per_call}")
+    dataset = requested_dataset(request)
+    network, weights = requested_network(request)
+    rule = MergeRule(request.merge, request.background)
+    settings = {"merge": rule.name, "background": rule.background, "network": network.get_config()["settings"]}
+    scenario = Scenario(sha256(weights), f"{dataset.name} {dataset.split}", dataset.fingerprint, settings)
+    claim_results(request.folder, scenario)
+    for note in dataset.notes:
+        sys.stderr.write(f"note: {note}\n")
+    segment_dataset(Segmenter(network, rule=rule, objects_per_call=request.objects_per_call), dataset, request.folder)
+    if request.overlay:
+        draw_overlays(dataset, request.folder)
+    if has_ground_truth(dataset):
+        score(request, dataset)
+    else:
+        sys.stderr.write(f"{dataset.name} {dataset.split} has no masks beyond first frames: nothing to score\n")
+    sys.stdout.write(f"masks: {request.folder}\n")
+
+
+def _run_config(request: EvaluationRequest) -> Any:
+    from vos_tf.training.run import read_run_config, run_config
+
+    path = (request.run or DEFAULT_RUN) / "config.yaml"
+    return read_run_config(path) if path.is_file() else run_config(layered(request.config, None, [], {}))
+
+
+def requested_dataset(request: EvaluationRequest) -> Dataset:
+    """The split to evaluate on."""
+    name, root = request.dataset, request.root
+    if name is None or root is None:
+        config = _run_config(request)
+        name = name or config.data.dataset
+        root = root or Path(config.root if name == config.data.dataset else f"data/{name}")
+    split = request.split or VALIDATION_SPLITS.get(name.replace("-", "_"), "val")
+    return open_dataset(name, root, split)
+
+
+def requested_network(request: EvaluationRequest) -> tuple[Any, Path]:
+    """The network to evaluate and its weights file."""
+    run = request.run or DEFAULT_RUN
+    checkpoint = request.checkpoint
+    if checkpoint is None and request.run is None:
+        configured = _run_config(request).configs.checkpoints_path
+        checkpoint = Path(configured) if configured else None
+    if checkpoint is None:
+        folder = find_model(run)
+        return load_model(folder)[1], folder / WEIGHTS
+    if (checkpoint / "position.json").is_file():
+        from vos_tf.models.registry import build_network
+        from vos_tf.training.run import read_run_config
+
+        config = read_run_config(checkpoint.parent.parent / "config.yaml")
+        network = build_network(config.model.name, config.network_settings)
+        load_weights(network, checkpoint / WEIGHTS)
+        return network, checkpoint / WEIGHTS
+    folder = find_model(checkpoint)
+    return load_model(folder)[1], folder / WEIGHTS
+
+
+def has_ground_truth(dataset: Dataset) -> bool:
+    """Whether any object has a mask beyond its first frame."""
+    return any(
+        set(video.masks) - {item.first_frame for item in video.objects} for video in dataset.videos if video.objects
+    )
+
+
+def draw_overlays(dataset: Dataset, folder: Path) -> None:
+    """One overlay sheet per video in ``folder/overlays``."""
+    from vos_tf.progress import progress
+    from vos_tf.report.overlays import write_overlay_sheet
+
+    with progress("drawing overlays", len(dataset.videos), "videos") as bar:
+        for video in dataset.videos:
+            write_overlay_sheet(video, folder, folder / "overlays" / f"{video.name}.png")
+            bar.advance(note=video.name)
+
+
+def score(request: EvaluationRequest, dataset: Dataset) -> None:
+    """Score the masks; print the table, write scores.json, scores.csv and report.html."""
+    from vos_tf.evaluation import print_table, score_results
+    from vos_tf.report.page import write_report
+
+    workers = request.workers or os.cpu_count() or 1
+    table = score_results(request.folder, dataset, protocol=request.protocol, workers=workers)
+    table.write_json(request.folder / "scores.json")
+    table.write_csv(request.folder / "scores.csv")
+    print_table(table)
+    write_report(table, dataset, request.folder, request.folder / "report.html")
+    sys.stdout.write(f"report: {request.folder / 'report.html'}\n")

@@ -1,0 +1,56 @@
+"""From one probability map per object to one label map: the only place where objects are merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from vos_tf.config import one_of
+
+RULES = ("argmax", "soft_aggregation", "last_wins")
+
+
+@dataclass(frozen=True)
+class MergeRule:
+    """How objects compete for a pixel.
+
+    Attributes:
+        name: ``argmax``: the most probable object, if it beats the constant ``background``. ``soft_aggregation``
+            (Oh et al., CVPR 2018): background is the product of ``1 - p``, then the highest odds win.
+            ``last_wins``: every object whose probability reaches ``background`` overwrites the ones before it.
+        background: Probability of the background plane (S2S and its ports: 0.5 or 0.4), or the threshold of
+            ``last_wins``; not used by ``soft_aggregation``.
+    """
+
+    name: str = "argmax"
+    background: float = 0.5
+
+    def __post_init__(self) -> None:
+        one_of("merge rule", self.name, RULES)
+
+
+def merge_objects(probabilities: Any, ids: Any, rule: MergeRule) -> Any:
+    """Merge objects into label maps; ties go to background, then to the earlier object.
+
+    Args:
+        probabilities: float32 ``(..., N, H, W)``, 0..1.
+        ids: uint8 ``(N,)``, the objects' ids.
+        rule: See `MergeRule`.
+
+    Returns:
+        uint8 ``(..., H, W)``.
+    """
+    if rule.name == "soft_aggregation":
+        background = tf.reduce_prod(1.0 - probabilities, axis=-3, keepdims=True)
+        planes = tf.clip_by_value(tf.concat([background, probabilities], axis=-3), 1e-7, 1.0 - 1e-7)
+        winner = tf.argmax(planes / (1.0 - planes), axis=-3, output_type=tf.int32)
+    elif rule.name == "last_wins":
+        order = tf.range(1, tf.shape(probabilities)[-3] + 1)[:, None, None]
+        winner = tf.reduce_max(tf.where(probabilities >= rule.background, order, 0), axis=-3)
+    else:
+        background = tf.ones_like(tf.reduce_sum(probabilities, axis=-3, keepdims=True)) * rule.background
+        winner = tf.argmax(tf.concat([background, probabilities], axis=-3), axis=-3, output_type=tf.int32)
+    table = tf.concat([tf.zeros([1], tf.uint8), tf.cast(ids, tf.uint8)], axis=0)
+    return tf.gather(table, winner)

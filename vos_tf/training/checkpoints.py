@@ -1,0 +1,90 @@
+"""Checkpoints that resume exactly: weights, optimiser, position in the data, history."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from keras import ops
+
+from vos_tf.errors import VosError
+from vos_tf.files import write_json
+
+WEIGHTS = "network.weights.h5"
+OPTIMIZER = "optimizer.h5"
+POSITION = "position.json"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where training stands; with the run's seed it decides every batch that follows.
+
+    Attributes:
+        epoch: Epoch in progress, from 0.
+        step: Updates done in it.
+        updates: Updates done in all.
+        best_j: Best validation J so far; -1 before the first.
+        loss_sum: Sum of the losses of this epoch's updates so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    updates: int = 0
+    best_j: float = -1.0
+    loss_sum: float = 0.0
+
+
+def save_checkpoint(folder: Path, network: Any, optimizer: Any, position: Position, *, keep: int) -> Path:
+    """Write a checkpoint below ``folder``, named by its number of updates, and delete all but the newest ``keep``."""
+    path = folder / f"{position.updates:08d}"
+    partial = folder / f".{path.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    network.save_weights(partial / WEIGHTS)
+    with h5py.File(partial / OPTIMIZER, "w") as file:
+        for index, variable in enumerate(optimizer.variables):
+            file[f"{index:05d}"] = ops.convert_to_numpy(variable)
+    write_json(partial / POSITION, asdict(position))
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+    for old in list_checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+    return path
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints below ``folder``, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.isdigit() and (path / POSITION).is_file())
+
+
+def read_position(checkpoint: Path) -> Position:
+    """The position a checkpoint was written at."""
+    return Position(**json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
+
+
+def restore_checkpoint(checkpoint: Path, network: Any, optimizer: Any) -> Position:
+    """Bring network and optimiser (both built) back to a checkpoint.
+
+    Raises:
+        VosError: The checkpoint belongs to another network or optimiser.
+    """
+    try:
+        network.load_weights(checkpoint / WEIGHTS)
+        with h5py.File(checkpoint / OPTIMIZER, "r") as file:
+            values = [np.asarray(file[name]) for name in sorted(file)]
+    except (ValueError, OSError, KeyError) as error:
+        raise VosError(f"{checkpoint}: expected a checkpoint of this network, found another ({error})") from None
+    if len(values) != len(optimizer.variables):
+        raise VosError(
+            f"{checkpoint}: expected {len(optimizer.variables)} variables of the optimiser, found {len(values)}"
+        )
+    for variable, value in zip(optimizer.variables, values, strict=True):
+        variable.assign(value)
+    return read_position(checkpoint)

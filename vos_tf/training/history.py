@@ -1,0 +1,83 @@
+"""What happened in training: ``history.csv`` and TensorBoard, both consistent after a resume."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from vos_tf.files import write_bytes
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One row of ``history.csv``.
+
+    Attributes:
+        epoch: From 1.
+        updates: Updates done in all.
+        loss: Mean of the epoch's losses.
+        validation_j: Mean J on validation clips, at the network's size; empty without validation.
+        lr: Learning rate of the epoch's last update.
+        seconds: Duration of the epoch in this process.
+    """
+
+    epoch: int
+    updates: int
+    loss: float
+    validation_j: float | None
+    lr: float
+    seconds: float
+
+
+def read_history(path: Path) -> list[EpochRecord]:
+    """Rows of a ``history.csv``; none if there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            EpochRecord(
+                int(row["epoch"]),
+                int(row["updates"]),
+                float(row["loss"]),
+                float(row["validation_j"]) if row["validation_j"] else None,
+                float(row["lr"]),
+                float(row["seconds"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def write_history(path: Path, rows: list[EpochRecord]) -> None:
+    """Write all rows, whole or not at all."""
+    lines = [",".join(item.name for item in fields(EpochRecord))]
+    for row in rows:
+        lines.append(",".join("" if value is None else f"{value:.9g}" for value in asdict(row).values()))
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
+
+
+class TensorBoard:
+    """Scalars and pictures for TensorBoard; silent where this process is not the one that writes."""
+
+    def __init__(self, folder: Path, *, active: bool) -> None:
+        self._writer: Any = tf.summary.create_file_writer(str(folder)) if active else None
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        """Add one value to the curve ``name``."""
+        if self._writer is not None:
+            with self._writer.as_default():
+                tf.summary.scalar(name, value, step=step)
+
+    def image(self, name: str, image: Any, step: int) -> None:
+        """Add one picture, uint8 ``(H, W, 3)``."""
+        if self._writer is not None:
+            with self._writer.as_default():
+                tf.summary.image(name, image[None], step=step)
+
+    def flush(self) -> None:
+        """Bring everything to disk."""
+        if self._writer is not None:
+            self._writer.flush()

@@ -1,0 +1,228 @@
+"""The training loop: one for one device, several devices and several machines; stops and resumes exactly."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vos_tf.config import TrainingSettings
+from vos_tf.models.exchange import save_model
+from vos_tf.pipeline.clips import clip_batches, steps_per_epoch
+from vos_tf.pipeline.options import AugmentOptions, ClipOptions
+from vos_tf.progress import progress
+from vos_tf.records.manifest import Manifest
+from vos_tf.training.checkpoints import (
+    WEIGHTS,
+    Position,
+    list_checkpoints,
+    restore_checkpoint,
+    save_checkpoint,
+)
+from vos_tf.training.history import EpochRecord, TensorBoard, read_history, write_history
+from vos_tf.training.schedules import learning_rate
+from vos_tf.training.steps import TrainingStep, ValidationStep, make_optimizer
+from vos_tf.training.strategy import is_chief, per_replica_batches, worker
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What is trained and validated on.
+
+    Attributes:
+        training: Records of the training videos.
+        validation: Records of the validation videos; ``None``: no validation.
+        clips: How clips are sampled.
+        augment: How they are changed in training.
+    """
+
+    training: Manifest
+    validation: Manifest | None
+    clips: ClipOptions
+    augment: AugmentOptions
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended: ``finished``, or stopped by a signal; with its history."""
+
+    finished: bool
+    history: tuple[EpochRecord, ...]
+
+
+class Trainer:
+    """Trains one network in one run folder.
+
+    Args:
+        run: The run's folder; checkpoints, history, TensorBoard and the final model go there.
+        model_name: The network's name in the registry, kept with its weights.
+        build: Builds the network; called in the strategy's scope.
+        data: See `TrainingData`.
+        settings: See `TrainingSettings`.
+        strategy: From `make_strategy`.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        model_name: str,
+        build: Callable[[], Any],
+        data: TrainingData,
+        settings: TrainingSettings,
+        strategy: Any,
+    ) -> None:
+        self._run, self._model_name, self._data, self._settings = run, model_name, data, settings
+        self._strategy = strategy
+        self._chief = is_chief(strategy)
+        with strategy.scope():
+            self.network = build()
+            self.optimizer = make_optimizer(settings, self.network, strategy.num_replicas_in_sync)
+        self._step = TrainingStep(self.network, self.optimizer, strategy, settings, data.clips.objects_per_clip)
+        self._validate = ValidationStep(self.network)
+        self._position = Position()
+        self._history: list[EpochRecord] = []
+        self.steps_per_epoch = steps_per_epoch(data.training, data.clips, batch_size=settings.batch_size)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self._run / "checkpoints"
+
+    def resume(self) -> Position | None:
+        """Continue from the newest checkpoint, if there is one."""
+        found = list_checkpoints(self.checkpoints)
+        if not found:
+            return None
+        with self._strategy.scope():
+            self._position = restore_checkpoint(found[-1], self.network, self.optimizer)
+        rows = read_history(self._run / "history.csv")
+        self._history = [row for row in rows if row.epoch <= self._position.epoch]
+        return self._position
+
+    def train(self) -> TrainingResult:
+        """Train to the last epoch, or until SIGTERM or SIGINT, which leave a checkpoint."""
+        board = TensorBoard(self._run / "tensorboard", active=self._chief)
+        total = self._settings.n_epochs * self.steps_per_epoch
+        with _stop_signal() as stopped, progress("training", total, "updates", self._position.updates) as bar:
+            while self._position.epoch < self._settings.n_epochs:
+                if not self._epoch(board, bar, stopped):
+                    self._save()
+                    board.flush()
+                    return TrainingResult(False, tuple(self._history))
+        if self._chief:
+            self._write_final_model()
+        return TrainingResult(True, tuple(self._history))
+
+    def _epoch(self, board: TensorBoard, bar: Any, stopped: Callable[[], bool]) -> bool:
+        """One epoch from the current position; false if it was stopped before its end."""
+        start, epoch = time.monotonic(), self._position.epoch
+        rate = self._settings.lr
+        for batch in self._batches(epoch, self._position.step):
+            rate = learning_rate(self._settings, self._position.updates, self.steps_per_epoch)
+            loss = float(self._step(batch, rate))
+            position = self._position
+            self._position = replace(
+                position, step=position.step + 1, updates=position.updates + 1, loss_sum=position.loss_sum + loss
+            )
+            board.scalar("loss", loss, self._position.updates)
+            board.scalar("learning rate", rate, self._position.updates)
+            bar.advance(note=f"epoch {epoch + 1}/{self._settings.n_epochs}  loss {loss:.4f}{self._last_j()}")
+            if stopped() and self._position.step < self.steps_per_epoch:
+                return False
+        self._end_epoch(rate, time.monotonic() - start, board)
+        return not stopped() or self._position.epoch >= self._settings.n_epochs
+
+    def _last_j(self) -> str:
+        if self._history and self._history[-1].validation_j is not None:
+            return f"  validation J {self._history[-1].validation_j:.3f}"
+        return ""
+
+    def _end_epoch(self, rate: float, seconds: float, board: TensorBoard) -> None:
+        position = self._position
+        score = self._validation_j()
+        loss = position.loss_sum / max(position.step, 1)
+        record = EpochRecord(position.epoch + 1, position.updates, loss, score, rate, seconds)
+        best = score is not None and score > position.best_j
+        self._history.append(record)
+        self._position = Position(position.epoch + 1, 0, position.updates, max(position.best_j, score or -1.0))
+        board.scalar("epoch loss", loss, position.updates)
+        if score is not None:
+            board.scalar("validation J", score, position.updates)
+        board.flush()
+        if self._chief:
+            write_history(self._run / "history.csv", self._history)
+            if best and self._settings.final_weights == "best":
+                partial = self._run / f".best.{WEIGHTS}"
+                self.network.save_weights(partial)
+                partial.replace(self._run / f"best.{WEIGHTS}")
+        self._save()
+
+    def _save(self) -> None:
+        if self._chief:
+            keep = self._settings.keep_checkpoints
+            save_checkpoint(self.checkpoints, self.network, self.optimizer, self._position, keep=keep)
+
+    def _batches(self, epoch: int, start_step: int) -> Iterator[Any]:
+        def local() -> Any:
+            return clip_batches(
+                self._data.training,
+                self._data.clips,
+                batch_size=self._settings.batch_size,
+                seed=self._settings.seed,
+                epoch=epoch,
+                start_step=start_step,
+                shard=worker(self._strategy),
+                augment=self._data.augment,
+            )
+
+        yield from per_replica_batches(self._strategy, local)
+
+    def _validation_j(self) -> float | None:
+        """Mean J over at most ``validation_clips`` clips from the start of each object, without augmentation."""
+        if self._data.validation is None or not self._settings.validation_clips:
+            return None
+        batches = clip_batches(
+            self._data.validation, self._data.clips, batch_size=1, seed=0, epoch=0, validation=True
+        ).take(self._settings.validation_clips)
+        sums = [self._validate(batch, self._data.clips.objects_per_clip) for batch in batches]
+        count = sum(number for _, number in sums)
+        return sum(total for total, _ in sums) / count if count else None
+
+    def _write_final_model(self) -> None:
+        best = self._run / f"best.{WEIGHTS}"
+        if self._settings.final_weights == "best" and best.is_file():
+            with self._strategy.scope():
+                self.network.load_weights(best)
+        save_model(self._run / "model", self._model_name, self.network)
+
+
+@contextmanager
+def _stop_signal() -> Iterator[Callable[[], bool]]:
+    """Note SIGTERM and SIGINT instead of dying from them; a second SIGINT interrupts at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def prepare_process(settings: TrainingSettings) -> None:
+    """Seed everything and choose determinism; before the network is built."""
+    keras.utils.set_random_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()

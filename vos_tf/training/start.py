@@ -1,0 +1,177 @@
+"""From a configuration to a trained run: records, network, training, SavedModel, receipt."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from vos_tf.config import TrainingSettings
+from vos_tf.datasets import open_dataset
+from vos_tf.errors import VosError
+from vos_tf.export.saved_model import export_saved_model
+from vos_tf.files import write_json
+from vos_tf.models.backbones import trunk_kind
+from vos_tf.models.exchange import find_model, load_model, load_weights
+from vos_tf.models.registry import build_network
+from vos_tf.records.manifest import Manifest, read_manifest
+from vos_tf.records.preprocess import preprocess
+from vos_tf.training.checkpoints import list_checkpoints
+from vos_tf.training.loop import Trainer, TrainingData, TrainingResult, prepare_process
+from vos_tf.training.run import RunConfig, differences, environment, read_run_config, write_run_config
+from vos_tf.training.strategy import is_chief, make_strategy, set_precision
+
+
+def say(message: str) -> None:
+    """Tell the user something about the work, on the error stream."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
+def train_run(config: RunConfig, run: Path, *, resume: bool = False) -> TrainingResult:
+    """Train what ``config`` says in the folder ``run``; a run begun before is continued.
+
+    Args:
+        config: The checked configuration.
+        run: Run folder, see DESIGN in the documentation: config, history, checkpoints, model, receipt.
+        resume: Insist on a checkpoint to continue from.
+
+    Raises:
+        VosError: The run was begun with another configuration, there is nothing to resume, or the data is faulty.
+    """
+    _check_continuation(config, run, resume)
+    # Before anything else touches TensorFlow: several workers must be connected first.
+    strategy = make_strategy(config.training.strategy)
+    prepare_process(config.training)
+    set_precision(config.training.precision)
+    _check_devices(config.training, strategy)
+    data = training_data(config, chief=is_chief(strategy))
+    trainer = Trainer(run, config.model.name, network_builder(config), data, config.training, strategy)
+    if is_chief(strategy):
+        write_run_config(run / "config.yaml", config)
+    position = trainer.resume()
+    if position is not None:
+        say(f"continuing {run} after epoch {position.epoch}, {position.updates} updates")
+    result = trainer.train()
+    if result.finished and is_chief(strategy):
+        if config.training.export:
+            export_saved_model(trainer.network, run / "saved_model")
+        _write_receipt(run, config, data, result)
+    return result
+
+
+def _check_continuation(config: RunConfig, run: Path, resume: bool) -> None:
+    begun = (run / "config.yaml").is_file() and list_checkpoints(run / "checkpoints")
+    if resume and not begun:
+        raise VosError(f"{run}: expected a run with checkpoints to resume, found none")
+    if begun:
+        changed = differences(read_run_config(run / "config.yaml"), config)
+        if changed:
+            raise VosError(
+                f"{run}: expected the settings this run was begun with, found others ({'; '.join(changed)}); "
+                "choose another --run, or continue with the old settings"
+            )
+
+
+def _check_devices(settings: TrainingSettings, strategy: Any) -> None:
+    replicas, micro_batches = strategy.num_replicas_in_sync, settings.micro_batches
+    if settings.batch_size % (replicas * micro_batches):
+        raise VosError(
+            f"training.batch_size: expected a multiple of {replicas * micro_batches} "
+            f"({replicas} devices, {micro_batches} micro-batches), found {settings.batch_size}"
+        )
+
+
+def training_data(config: RunConfig, *, chief: bool = True) -> TrainingData:
+    """Manifests to train and validate on; the records are made first where they don't exist yet."""
+    records = config.records
+    if not (records / "manifest.json").is_file():
+        if not chief:
+            raise VosError(f"{records}: expected records, found none; run preprocess.py once before several workers")
+        say(f"no records in {records} yet: preprocessing {config.data.dataset} ({config.data.split}) first")
+        dataset = open_dataset(config.data.dataset, config.root, config.data.split)
+        preprocess(dataset, records, size=config.record_size, workers=config.data.workers)
+    manifest = read_manifest(records)
+    clips = replace(config.clips, size=config.clips.size or tuple(config.network_settings.size))
+    if config.data.validation_records:
+        return TrainingData(manifest, read_manifest(Path(config.data.validation_records)), clips, config.augment)
+    training, validation = hold_out(manifest, config.data.validation_fraction)
+    return TrainingData(training, validation, clips, config.augment)
+
+
+def hold_out(manifest: Manifest, fraction: float) -> tuple[Manifest, Manifest | None]:
+    """Split off every n-th video for validation, at least one unless ``fraction`` is 0; none of a single video."""
+    videos = list(dict.fromkeys(record.video for record in manifest.records))
+    count = max(1, round(len(videos) * fraction)) if fraction > 0 and len(videos) > 1 else 0
+    if not count:
+        return manifest, None
+    stride = len(videos) / count
+    held = {videos[int((index + 0.5) * stride)] for index in range(count)}
+    keep = [record for record in manifest.records if record.video not in held]
+    away = [record for record in manifest.records if record.video in held]
+    return replace(manifest, records=tuple(keep)), replace(manifest, records=tuple(away))
+
+
+def network_builder(config: RunConfig) -> Callable[[], Any]:
+    """A function that builds the network with the weights it starts from."""
+
+    def build() -> Any:
+        network = build_network(config.model.name, config.network_settings)
+        start = config.model.weights or config.configs.checkpoints_path
+        if start:
+            _start_from(network, Path(start))
+        else:
+            _load_trunk(network, config.model.trunk, config.model.trunk_weights)
+        return network
+
+    return build
+
+
+def _start_from(network: Any, path: Path) -> None:
+    if path.name.endswith(".weights.h5"):
+        load_weights(network, path)
+        return
+    _, other = load_model(find_model(path))
+    if other.get_config()["settings"] != network.get_config()["settings"]:
+        raise VosError(f"{path}: expected a model with the settings of this run, found one with other settings")
+    network.set_weights(other.get_weights())
+
+
+def _load_trunk(network: Any, trunk: str, source: str) -> None:
+    if source == "none" or (source == "auto" and trunk_kind(trunk).imagenet is None):
+        return
+    try:
+        network.load_trunk_weights("imagenet" if source == "auto" else source)
+    except VosError as error:
+        if source != "auto":
+            raise
+        warnings.warn(f"training starts from random weights: {error}", stacklevel=2)
+
+
+def _write_receipt(run: Path, config: RunConfig, data: TrainingData, result: TrainingResult) -> None:
+    last = result.history[-1] if result.history else None
+    write_json(
+        run / "receipt.json",
+        {
+            "environment": environment(),
+            "dataset": {
+                "name": data.training.dataset,
+                "split": data.training.split,
+                "fingerprint": data.training.fingerprint,
+                "training_videos": len({record.video for record in data.training.records}),
+                "validation_videos": len({record.video for record in data.validation.records})
+                if data.validation
+                else 0,
+            },
+            "seed": config.training.seed,
+            "deterministic": config.training.deterministic,
+            "clips": asdict(data.clips),
+            "epochs": len(result.history),
+            "last_epoch": asdict(last) if last else None,
+            "scores": {"validation_j": last.validation_j if last else None},
+            "protocol": "mean J over validation clips at the network's size, threshold 0.5",
+        },
+    )
