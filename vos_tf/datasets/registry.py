@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from vos_tf.datasets.types import Dataset
 from vos_tf.errors import VosError
 
-# name -> module that holds ``open_dataset(root: Path, split: str) -> Dataset``
+# name -> module that holds ``open_...(root: Path, split: str, *, ...) -> Dataset``
 _LAYOUTS = {
     "davis2016": "vos_tf.datasets.davis:open_davis2016",
     "davis2017": "vos_tf.datasets.davis:open_davis2017",
@@ -25,13 +26,14 @@ def dataset_names() -> tuple[str, ...]:
     return tuple(_LAYOUTS)
 
 
-def open_dataset(name: str, root: Path | str, split: str) -> Dataset:
+def open_dataset(name: str, root: Path | str, split: str, **options: Any) -> Dataset:
     """Open a split of a data set.
 
     Args:
         name: One of `dataset_names`; ``-`` and ``_`` mean the same.
         root: The data set's folder.
         split: For example ``train``, ``val``, ``valid``; what exists depends on the layout.
+        options: Keywords of the layout's own function, such as ``resolution`` of `vos_tf.datasets.davis`.
 
     Raises:
         VosError: No such layout, folder or split, or lists that contradict each other.
@@ -42,5 +44,5 @@ def open_dataset(name: str, root: Path | str, split: str) -> Dataset:
         hint = f"; did you mean {close[0]}?" if close else ""
         raise VosError(f"--dataset {name}: expected one of {', '.join(_LAYOUTS)}{hint}")
     module, function = _LAYOUTS[key].split(":")
-    opener: Callable[[Path, str], Dataset] = getattr(import_module(module), function)
-    return opener(Path(root), split)
+    opener: Callable[..., Dataset] = getattr(import_module(module), function)
+    return opener(Path(root), split, **options)

@@ -160,4 +160,4 @@ def resize_label_map(labels: LabelMap, size: tuple[int, int]) -> LabelMap:
         return labels
     # In whole numbers: OpenCV's INTER_NEAREST_EXACT rounds centres that fall between two pixels the other way.
     rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(labels.shape, size, strict=True))
-    return labels.take(rows, axis=0).take(columns, axis=1)
+    return np.asarray(labels.take(rows, axis=0).take(columns, axis=1), np.uint8)
