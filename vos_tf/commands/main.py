@@ -7,6 +7,11 @@ from collections.abc import Callable
 
 import typer
 
+from vos_tf.commands.compare import compare
+from vos_tf.commands.package import package
+from vos_tf.commands.score import score
+from vos_tf.commands.split import split
+from vos_tf.commands.synthesize import synthesize
 from vos_tf.errors import VosError
 from vos_tf.version import __version__
 
@@ -17,6 +22,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("score")(score)
+app.command("compare")(compare)
+app.command("package")(package)
+app.command("split")(split)
 
 
 def _show_version(value: bool) -> None:
@@ -30,6 +39,9 @@ def _root(
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
 ) -> None:
     pass
+
+
+app.command("synthesize")(synthesize)
 
 
 def run(application: Callable[[], object]) -> None:

@@ -20,6 +20,9 @@ from vos_tf.progress import Progress
 Missing = Literal["refuse", "zero"]
 Identical = Literal["refuse", "allow"]
 
+OVERLAYS = "overlays"
+"""Folder with pictures that the evaluation itself leaves beside the masks."""
+
 _CHUNK = 32
 _SHOWN_NAMES = 5
 
@@ -144,6 +147,23 @@ def mask_path(results: Path, sequence: str, frame: str) -> Path:
     return results / sequence / f"{frame}.png"
 
 
+def mask_fault(path: Path, modes: tuple[str, ...] = ("P", "L", "1")) -> str:
+    """What keeps a file from being a label map, looking at its head only; empty if nothing.
+
+    Args:
+        path: The file.
+        modes: Pixel formats accepted, as Pillow names them: indexed, grey, black and white.
+    """
+    kinds = {"P": "an indexed PNG", "L": "a grey PNG", "1": "a black-and-white PNG", "RGB": "colours (RGB)"}
+    try:
+        with Image.open(path) as image:
+            if image.format != "PNG":
+                return f"a {image.format} file"
+            return "" if image.mode in modes else kinds.get(image.mode.removesuffix("A"), f"format {image.mode}")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return "a file that cannot be decoded"
+
+
 def _lost_frames(results: Path, plan: Plan) -> tuple[str, ...]:
     folder = results / plan.video.name
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -172,7 +192,7 @@ def _inspect(check: _Check) -> _Checked:
     problems: list[Problem] = []
     wrong = 0
     for path in check.masks:
-        fault = _format_fault(path)
+        fault = mask_fault(path)
         if fault:
             problems.append(Problem(str(path), "an indexed PNG with object ids", fault, check.sequence))
             continue
@@ -188,17 +208,6 @@ def _inspect(check: _Check) -> _Checked:
         for number in np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist():
             first.setdefault(number, path)
     return _Checked(check.sequence, first, wrong, tuple(problems))
-
-
-def _format_fault(path: Path) -> str:
-    try:
-        with Image.open(path) as image:
-            if image.format == "PNG" and image.mode in ("P", "L", "1"):
-                return ""
-            kind = "colours (RGB)" if image.mode.startswith("RGB") else f"pixel format {image.mode}"
-            return kind if image.format == "PNG" else f"a {image.format} file"
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        return "a file that cannot be decoded"
 
 
 def _check_ids(
@@ -236,7 +245,7 @@ def _extras(
     results: Path, plans: Sequence[Plan], lost: dict[str, tuple[str, ...]]
 ) -> tuple[Tally, Tally, tuple[str, ...]]:
     tops = {plan.video.name.split("/")[0] for plan in plans}
-    strangers = sorted(path.name for path in results.iterdir() if path.is_dir() and path.name not in tops)
+    strangers = sorted(path.name for path in results.iterdir() if path.is_dir() and path.name not in {*tops, OVERLAYS})
     there = [plan for plan in plans if (results / plan.video.name).is_dir()]
     known = {plan.video.name: {f"{frame}.png" for frame in plan.video.frame_names} for plan in there}
     extra = [

@@ -187,6 +187,25 @@ def _chunks(
         yield Chunk(video, frames[part], tuple(paths[part]), tuple(ids[part]), previous, protocol, measures)
 
 
+def score_plan(
+    results: Path, plan: Plan, protocol: ScoringProtocol, measures: tuple[str, ...], absent: frozenset[str]
+) -> Iterator[TrackScores]:
+    """Score one video as it lies there, without pre-flight.
+
+    Args:
+        results: Folder with ``<sequence>/<frame>.png``.
+        plan: What counts.
+        protocol: What the plan was made by.
+        measures: What to compute.
+        absent: Frames scored as empty masks, as ``sequence/frame``.
+
+    Raises:
+        VosError: A mask cannot be read.
+    """
+    chunks = _chunks(results, plan, protocol, measures, absent)
+    yield from _tracks(plan, protocol, measures, [frame for chunk in chunks for frame in score_chunk(chunk)])
+
+
 def score_chunk(chunk: Chunk) -> list[FrameScores]:
     """Read and compare the frames of a chunk (runs in a worker)."""
     protocol, with_T = chunk.protocol, "T" in chunk.measures

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vos_tf.datasets.types import Video
-from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
+from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import VOID, LabelMap, davis_palette, read_label_map
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def video_tiles(
     files = dict(zip(video.frame_names, video.frames, strict=True))
     tiles = []
     for name in frames:
-        picture = _scaled(_read_frame(files[name]), width)
+        picture = _scaled(read_image(files[name]), width)
         path = results / video.name / f"{name}.png"
         caption = name if path.is_file() else f"{name}  no mask"
         if path.is_file():
@@ -198,14 +198,6 @@ def encode_picture(picture: Picture, kind: str = "JPEG") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, kind, **({"quality": 82, "optimize": True} if kind == "JPEG" else {}))
     return buffer.getvalue()
-
-
-def _read_frame(path: Path) -> Picture:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise VosError(f"{path}: expected an image, found {error}") from None
 
 
 def _scaled(picture: Picture, width: int | None) -> Picture:
