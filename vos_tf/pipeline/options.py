@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, replace
 
 from vos_tf.errors import VosError
@@ -22,7 +23,7 @@ class ClipOptions:
 
     Attributes:
         clip_length: T, the number of frames after the reference frame; or the lowest and the highest T, and each
-            batch draws its own (S2S paper: 5 to 11).
+            batch draws its own (S2S paper: 5 to 11). As text ``7`` or ``5-11``, too.
         stride: Step from one frame of a clip to the next, counted in ``frames``.
         frames: ``annotated``: a clip steps through the annotated frames of its object. ``all``: through all frames
             of the video from the object's first to its last; those without a mask are marked as not annotated.
@@ -38,7 +39,7 @@ class ClipOptions:
         size: ``(H, W)`` of the clips; ``None``: as stored.
     """
 
-    clip_length: int | tuple[int, int] = (5, 11)
+    clip_length: int | tuple[int, int] | str = (5, 11)
     stride: int = 1
     frames: str = "annotated"
     reference: str = "before_clip"
@@ -51,6 +52,8 @@ class ClipOptions:
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.clip_length, str):
+            object.__setattr__(self, "clip_length", _parse_length(self.clip_length))
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise VosError(f"clips.{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}")
@@ -72,7 +75,9 @@ class ClipOptions:
     @property
     def lengths(self) -> tuple[int, int]:
         """Lowest and highest T."""
-        return self.clip_length if isinstance(self.clip_length, tuple) else (self.clip_length, self.clip_length)
+        if isinstance(self.clip_length, tuple):
+            return self.clip_length
+        return int(self.clip_length), int(self.clip_length)
 
     @property
     def objects_per_clip(self) -> int:
@@ -90,6 +95,13 @@ class ClipOptions:
             start="first",
             shuffle=False,
         )
+
+
+def _parse_length(text: str) -> int | tuple[int, int]:
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    if match is None:
+        raise VosError(f"clips.clip_length: expected a number such as 7 or a range such as 5-11, found {text!r}")
+    return (int(match[1]), int(match[2])) if match[2] else int(match[1])
 
 
 @dataclass(frozen=True)
