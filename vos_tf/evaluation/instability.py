@@ -86,10 +86,13 @@ def _shape_contexts(points: _Floats) -> _Floats:
 
 def _costs(first: _Floats, second: _Floats) -> _Floats:
     """Chi-squared distance of every pair of histograms, 0..1: float64 ``(N, M)``."""
-    costs = np.empty((len(first), len(second)))
-    for index, row in enumerate(first):
-        total = row + second
-        costs[index] = 0.5 * np.sum(np.square(row - second) / np.where(total > 0, total, 1.0), axis=1)
+    # sum (a-b)^2 / (a+b) / 2 = 1 - 2 sum ab / (a+b) for histograms that sum to 1; most bins of most points are empty.
+    totals = [histograms.sum(axis=1) for histograms in (first, second)]
+    costs: _Floats = (totals[0][:, None] + totals[1][None, :]) / 2
+    for one, other in zip(first.T, second.T, strict=True):
+        rows, columns = np.flatnonzero(one), np.flatnonzero(other)
+        a, b = one[rows][:, None], other[columns][None, :]
+        costs[np.ix_(rows, columns)] -= 2 * a * b / (a + b)
     return costs
 
 

@@ -126,7 +126,7 @@ def _table(
     tracks: tuple[TrackScores, ...],
     decay: Decay,
 ) -> ScoreTable:
-    remarks = [*protocol.remarks(), *(remark for plan in plans for remark in plan.remarks), *found.remarks]
+    remarks = [*protocol.remarks(), *(remark for plan in plans for remark in plan.remarks)]
     if found.absent:
         remarks.insert(0, f"{len(found.absent)} missing masks were scored as empty")
     return ScoreTable(

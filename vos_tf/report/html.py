@@ -49,6 +49,7 @@ td.good{color:#0a7a3b}td.bad{color:#b3261e}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:14px}
 .plots svg{width:100%;height:auto;background:var(--card);border:1px solid var(--line);border-radius:12px;display:block}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,250px),1fr));gap:10px;margin:12px 0}
+.tiles.five{grid-template-columns:repeat(auto-fill,minmax(min(46%,200px),1fr))}
 figure{margin:0}
 figure img{width:100%;height:auto;display:block;border-radius:8px}
 figcaption{font-size:.86rem;padding:4px 2px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
@@ -59,7 +60,8 @@ summary{cursor:pointer;color:var(--accent)}
 ul{margin:6px 0;padding-left:22px}
 footer{margin-top:56px;border-top:1px solid var(--line);padding-top:14px;font-size:.88rem;color:var(--soft)}
 @media(max-width:560px){main{padding:18px 14px 48px}h1{font-size:1.45rem}.card b{font-size:1.4rem}
-.cards{grid-template-columns:repeat(2,1fr)}.card.main{grid-column:1/-1}th,td{padding:7px 9px}}
+.cards{grid-template-columns:repeat(3,1fr);gap:8px}.card{padding:10px 12px}.card.main{grid-column:1/-1}
+th,td{padding:7px 9px}}
 @media print{.scroll{overflow:visible}section{break-inside:avoid}}
 """
 

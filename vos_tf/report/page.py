@@ -131,7 +131,7 @@ def _worst(table: ScoreTable, videos: dict[str, Video], results: Path) -> Iterat
     yield (
         f"<h2>The {len(figures)} worst frames</h2><p class=soft>Lowest mean of J and F over the objects of a frame; "
         "of neighbours within five frames only the worst. Prediction filled, ground truth outlined in white.</p>"
-        f'<div class="tiles">{"".join(figures)}</div>'
+        f'<div class="tiles five">{"".join(figures)}</div>'
     )
 
 
@@ -165,7 +165,7 @@ def _plots(tracks: Sequence[TrackScores], table: ScoreTable, frames: Sequence[st
         lines = []
         for item in tracks:
             places = np.array([position[frame] for frame in item.track.frames], np.int64)
-            lines.append(Line(_name(item), places, item.values[measure], _colour(item.track.object_id)))
+            lines.append(Line(_name(item), places, item.values[measure], _colour(item)))
         known = [float(np.nanmax(line.values)) for line in lines if not np.all(np.isnan(line.values))]
         top = 1.0 if measure != "T" else max([0.5, *known])
         yield plot_svg(_NAMES[measure], lines, frames, top)
@@ -176,7 +176,7 @@ def _keys(tracks: Sequence[TrackScores]) -> str:
         return ""
     keys = []
     for item in tracks:
-        line = f'<i style="border-color:rgb{_colour(item.track.object_id)}"></i>'
+        line = f'<i style="border-color:rgb{_colour(item)}"></i>'
         keys.append(f'<span class="key">{line}{escape(_name(item))}</span>')
     return f"<p>{''.join(keys)}</p>"
 
@@ -187,8 +187,9 @@ def _name(item: TrackScores) -> str:
     return f"object {item.track.object_id}{category}{proposal}"
 
 
-def _colour(number: int) -> tuple[int, int, int]:
-    red, green, blue = (int(value) for value in overlay_palette()[number])
+def _colour(item: TrackScores) -> tuple[int, int, int]:
+    """The colour the object's mask has in the pictures: that of the predicted id."""
+    red, green, blue = (int(value) for value in overlay_palette()[item.proposal or item.track.object_id])
     return red, green, blue
 
 

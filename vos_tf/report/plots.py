@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_WIDTH, _HEIGHT = 460, 190
+_WIDTH, _HEIGHT = 400, 180
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 14, 30, 26
 _GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 
