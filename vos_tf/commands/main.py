@@ -9,6 +9,7 @@ import typer
 
 from vos_tf.commands.compare import compare
 from vos_tf.commands.package import package
+from vos_tf.commands.preprocess import preprocess
 from vos_tf.commands.score import score
 from vos_tf.commands.split import split
 from vos_tf.commands.synthesize import synthesize
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command("score")(score)
 app.command("compare")(compare)
 app.command("package")(package)
+app.command("preprocess")(preprocess)
 app.command("split")(split)
 
 
