@@ -16,21 +16,16 @@ _DIGITS = re.compile(r"(\d+)")
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts numbers inside names by value: ``frame9`` before ``frame10``.
+    """A key that sorts numbers inside names by value: ``frame9`` before ``frame10``, numbers before letters.
 
     Names that differ only in leading zeros are told apart, so that the order is total.
 
     >>> sorted(["b10", "b9", "a", "b09"], key=natural_key)
     ['a', 'b09', 'b9', 'b10']
     """
-    pieces = _DIGITS.split(text)
-    key = [(1, int(piece), "") if odd else (0, 0, piece) for piece, odd in _alternating(pieces)]
+    pieces = [piece for piece in _DIGITS.split(text) if piece]
+    key = [(1, int(piece), "") if piece.isdecimal() else (2, 0, piece) for piece in pieces]
     return (*key, (0, 0, text))
-
-
-def _alternating(pieces: Sequence[str]) -> list[tuple[str, bool]]:
-    """The pieces with whether they are numbers; empty text between numbers is left out."""
-    return [(piece, bool(index % 2)) for index, piece in enumerate(pieces) if piece]
 
 
 def list_images(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> tuple[Path, ...]:

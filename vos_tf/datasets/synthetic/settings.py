@@ -72,7 +72,7 @@ class SyntheticSettings:
     objects_max: int = 4
     distractors: int = 2
     object_size: float = 0.29
-    object_speed: float = 0.011
+    object_speed: float = 0.009
     camera_motion: float = 0.25
     deformation: float = 0.6
     rotation: float = 0.5
