@@ -75,19 +75,10 @@ def test_what_only_changes_the_picture_leaves_the_masks_alone(name: str):
     assert not np.array_equal(low.frames, high.frames)
 
 
-@pytest.mark.parametrize(
-    ("name", "masks_move"),
-    [
-        ("object_speed", True),
-        ("camera_motion", True),
-        ("deformation", True),
-        ("rotation", True),
-        ("scale_change", True),
-    ],
-)
-def test_each_kind_of_motion_moves_the_masks(name: str, masks_move: bool):
-    changes = [render_video(world(**{name: 0.5 if name != "object_speed" else 0.03}), 0, i).labels for i in range(4)]
-    assert any((labels != labels[0]).any() for labels in changes) == masks_move
+@pytest.mark.parametrize("name", ["object_speed", "camera_motion", "deformation", "rotation", "scale_change"])
+def test_each_kind_of_motion_moves_the_masks(name: str):
+    labels = [render_video(world(**{name: 0.4}), 0, index).labels for index in range(4)]
+    assert any((maps != maps[0]).any() for maps in labels)
 
 
 def test_translation_alone_keeps_area_and_outline():
@@ -100,19 +91,19 @@ def test_translation_alone_keeps_area_and_outline():
 
 
 def test_the_mask_is_the_silhouette_in_the_picture():
-    """On a flat backdrop, pixels away from labelled ones keep its colour; pixels well inside do not have it."""
-    kernel = np.ones((3, 3), np.uint8)
+    """On a flat backdrop, pixels away from labelled ones keep its colour; pixels well inside do not have it.
+
+    Away means two pixels: tips thinner than half a pixel tint the picture and are in no mask.
+    """
+    moving = world(object_speed=0.03, deformation=0.5, rotation=0.5)
     for index in range(6):
-        video = render_video(world(object_speed=0.03, deformation=0.5, rotation=0.5), 2, index)
-        backdrop = make_scene(
-            world(object_speed=0.03, deformation=0.5, rotation=0.5), video_generator(2, "train", index)
-        )
-        colour = backdrop.backdrop[0, 0]
+        video = render_video(moving, 2, index)
+        colour = make_scene(moving, video_generator(2, "train", index)).backdrop[0, 0]
         for frame, labels in zip(video.frames, video.labels, strict=True):
             differs = (np.abs(frame.astype(int) - colour) > 2).any(axis=-1)
             labelled = (labels > 0).astype(np.uint8)
-            assert not differs[cv2.dilate(labelled, kernel) == 0].any()
-            inner = cv2.erode(labelled, kernel) > 0
+            assert not differs[cv2.dilate(labelled, np.ones((5, 5), np.uint8)) == 0].any()
+            inner = cv2.erode(labelled, np.ones((3, 3), np.uint8)) > 0
             assert differs[inner].mean() > 0.98
 
 

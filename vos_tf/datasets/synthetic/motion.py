@@ -166,7 +166,7 @@ def _absence(times: Floats, role: Role) -> Floats:
     """How far the body is moved out of the picture: 1 wholly outside, 0 on its path; ``(n,)``."""
     away = np.zeros_like(times)
     if role.enters > 0:
-        away = np.maximum(away, np.clip((role.enters + 1.0 - times) / 2.0, 0, 1))
+        away = np.maximum(away, np.clip((role.enters + 0.5 - times) / 1.5, 0, 1))
     if role.leaves is not None:
         first, last = role.leaves
         ramp = np.minimum((times - (first - 2.5)) / 2.5, ((last + 2.5) - times) / 2.5)
