@@ -118,8 +118,8 @@ def score_pairs(
     if prediction.shape != truth.shape:
         raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} must have one shape")
     if ignore_void:
-        void = cv2.compare(truth, VOID, cv2.CMP_EQ)
-        if cv2.countNonZero(void):
+        void = truth == VOID
+        if void.any():
             prediction = np.where(void, np.uint8(0), prediction)
     predicted = {number: _Region(prediction, number) for number in {pair[0] for pair in pairs}}
     true = {number: _Region(truth, number) for number in {pair[1] for pair in pairs}}
@@ -150,7 +150,7 @@ class _Region:
         self.area = 0
         if number == 0:
             return
-        whole = cv2.compare(labels, number, cv2.CMP_EQ)
+        whole = (labels == number).view(np.uint8)
         left, top, box_width, box_height = cv2.boundingRect(whole)
         if box_width == 0:
             return
