@@ -46,7 +46,9 @@ class SyntheticSettings:
         objects_min: Fewest labelled objects of a video.
         objects_max: Most labelled objects of a video.
         distractors: Most unlabelled look-alikes of a video; how many is drawn from 0 to this.
-        object_size: Mean radius of an object, as a share of the shorter side of the frame.
+        object_size: Mean radius of the circle around an object, as a share of the shorter side of the frame; the
+            circle around an upright body (animal, person, car) is a third larger. Objects that find no room are
+            made smaller.
         object_speed: Mean speed, in shorter sides of the frame per frame.
         camera_motion: Pan, zoom and roll of the camera; 1 pans by about half a frame within a video.
         deformation: How much silhouettes change: limbs swing, outlines swell.
