@@ -19,3 +19,26 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real data beside the project (set VOS_TF_SHARED to its folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic data set: 6 training videos and 2 validation videos of 64x96, 8 frames, with late objects."""
+    from vos_tf.datasets.synthetic import SyntheticSettings, generate
+
+    root = tmp_path_factory.mktemp("tiny_world")
+    settings = SyntheticSettings(frames=8, height=64, width=96, objects_max=3, late_objects=0.5)
+    generate(root, settings, videos=6, split="train", seed=0)
+    generate(root, settings, videos=2, split="valid", seed=0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_records(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of the tiny world's training videos, at 32x48."""
+    from vos_tf.datasets import open_dataset
+    from vos_tf.records.preprocess import preprocess
+
+    folder = tmp_path_factory.mktemp("tiny_records") / "records"
+    preprocess(open_dataset("synthetic", tiny_world, "train"), folder, size="32x48", workers=1)
+    return folder

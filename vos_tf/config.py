@@ -77,6 +77,7 @@ class TrainingSettings:
         schedule_steps: Number of equal stretches of ``step``.
         warmup_epochs: Epochs in which the learning rate rises from 0.
         clip_norm: Largest global norm of the gradient; 0: no limit.
+        jaccard_weight: Weight of a soft Jaccard loss beside the cross-entropy (an addition to the paper); 0: none.
         micro_batches: Parts in which each batch goes through the network, to save memory; the result is the same.
         precision: ``float32``, ``bfloat16`` or ``float16`` (with loss scaling).
         strategy: ``default`` (one device), ``mirrored`` (all devices of this machine) or ``multi_worker``
@@ -98,6 +99,7 @@ class TrainingSettings:
     schedule_steps: int = 3
     warmup_epochs: float = 0.0
     clip_norm: float = 0.0
+    jaccard_weight: float = 0.0
     micro_batches: int = 1
     precision: str = "float32"
     strategy: str = "default"

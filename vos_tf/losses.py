@@ -52,6 +52,30 @@ def binary_cross_entropy(logits: Any, targets: Any, weights: Any) -> Any:
     return total / ops.maximum(ops.sum(weights, axis=axes), 1.0)
 
 
+def soft_jaccard(logits: Any, targets: Any, weights: Any) -> Any:
+    """Mean of ``1 - J`` of each clip, with probabilities in place of a threshold.
+
+    Averaged over frames and objects that count; a frame in which the object is not to be seen says nothing about
+    overlap and is left to the cross-entropy.
+
+    Args:
+        logits: ``(B, T, K, H, W)``.
+        targets: The same shape, 0 or 1.
+        weights: The same shape, 0 where a pixel does not count.
+
+    Returns:
+        float32 ``(B,)``; 0 for a clip in which nothing counts.
+    """
+    probabilities = ops.sigmoid(ops.cast(logits, "float32")) * weights
+    truth = targets * weights
+    intersection = ops.sum(probabilities * truth, axis=(-2, -1))
+    area = ops.sum(truth, axis=(-2, -1))
+    union = ops.sum(probabilities, axis=(-2, -1)) + area - intersection
+    counts = ops.cast(area > 0, "float32")
+    missed = (1.0 - intersection / ops.maximum(union, 1e-6)) * counts
+    return ops.sum(missed, axis=(1, 2)) / ops.maximum(ops.sum(counts, axis=(1, 2)), 1.0)
+
+
 def region_similarity(logits: Any, targets: Any, weights: Any) -> tuple[Any, Any]:
     """Region similarity J of each frame and object at the network's size, threshold 0.5.
 

@@ -14,7 +14,7 @@ from vos_tf.models.backbones import build_trunk, load_trunk_weights
 from vos_tf.models.exchange import find_model, load_model, save_model
 from vos_tf.models.s2s import S2S, SMALL, S2SSettings, default_settings
 
-TINY = replace(SMALL, size=(32, 48), state_filters=12, decoder_filters=(10, 8, 6, 4))
+TINY = replace(SMALL, size=(32, 48), state_filters=12, decoder_filters=(10, 8, 6))
 
 
 def clip(batch: int, steps: int, size: tuple[int, int], objects: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +98,7 @@ def test_gate_order_is_only_an_order() -> None:
 def test_sizes_that_do_not_fit_the_trunk_are_refused() -> None:
     with pytest.raises(VosError, match=r"model.size: expected multiples of 32 \(trunk vgg16\), found \(250, 448\)"):
         S2SSettings(size=(250, 448))
-    with pytest.raises(VosError, match="decoder_filters: expected 4 numbers"):
+    with pytest.raises(VosError, match="decoder_filters: expected 3 numbers"):
         replace(SMALL, decoder_filters=(8, 8))
     with pytest.raises(VosError, match="trunk: expected one of vgg16, mobilenet_v2, small, found 'resnet'"):
         default_settings("resnet")

@@ -60,3 +60,7 @@ def main() -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(evaluate)
     run_command(app)
+
+
+if __name__ == "__main__":
+    main()

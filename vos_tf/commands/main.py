@@ -8,11 +8,14 @@ from collections.abc import Callable
 import typer
 
 from vos_tf.commands.compare import compare
+from vos_tf.commands.evaluate import evaluate
+from vos_tf.commands.export import export
 from vos_tf.commands.package import package
 from vos_tf.commands.preprocess import preprocess
 from vos_tf.commands.score import score
 from vos_tf.commands.split import split
 from vos_tf.commands.synthesize import synthesize
+from vos_tf.commands.train import train
 from vos_tf.errors import VosError
 from vos_tf.version import __version__
 
@@ -23,11 +26,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("score")(score)
-app.command("compare")(compare)
-app.command("package")(package)
-app.command("preprocess")(preprocess)
-app.command("split")(split)
+for _name, _function in (
+    ("train", train),
+    ("evaluate", evaluate),
+    ("preprocess", preprocess),
+    ("export", export),
+    ("score", score),
+    ("compare", compare),
+    ("package", package),
+    ("split", split),
+    ("synthesize", synthesize),
+):
+    app.command(_name)(_function)
 
 
 def _show_version(value: bool) -> None:
@@ -41,9 +51,6 @@ def _root(
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
 ) -> None:
     pass
-
-
-app.command("synthesize")(synthesize)
 
 
 def run(application: Callable[[], object]) -> None:

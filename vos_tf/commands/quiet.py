@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def quiet_tensorflow() -> None:
-    """Silence TensorFlow's C++ messages (set ``TF_CPP_MIN_LOG_LEVEL=0`` to see them); before it is imported."""
+    """Import TensorFlow without its start-up messages (``TF_CPP_MIN_LOG_LEVEL=0`` shows them)."""
+    warnings.showwarning = _one_line
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    warnings.showwarning = _one_line
+    with _no_error_stream():  # its C++ part writes before it has read the level above
+        import tensorflow  # noqa: F401
+
+
+@contextmanager
+def _no_error_stream() -> Iterator[None]:
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _one_line(message: Warning | str, category: type[Warning], *_args: object, **_kwargs: object) -> None:
-    import sys
-
     if not issubclass(category, (DeprecationWarning, FutureWarning, PendingDeprecationWarning)):
         sys.stderr.write(f"warning: {message}\n")

@@ -138,7 +138,8 @@ def draw_overlays(dataset: Dataset, folder: Path) -> None:
 
 def score(request: EvaluationRequest, dataset: Dataset) -> None:
     """Score the masks; print the table, write scores.json, scores.csv and report.html."""
-    from vos_tf.evaluation import print_table, score_results
+    from vos_tf.evaluation import score_results
+    from vos_tf.evaluation.console import print_table
     from vos_tf.report.page import write_report
 
     workers = request.workers or os.cpu_count() or 1

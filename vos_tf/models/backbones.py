@@ -28,8 +28,8 @@ MOBILENET_V2_SCALES = (
     "block_13_expand_relu",
     "out_relu",
 )
-# (filters, convolutions) of each scale of the light trunk that is trained from scratch: strides 2, 4, 8, 16
-SMALL_BLOCKS = ((16, 1), (32, 2), (64, 2), (96, 3))
+# (filters, convolutions) of each scale of the light trunk that is trained from scratch: strides 2, 4, 8
+SMALL_BLOCKS = ((16, 1), (32, 2), (64, 4))
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _imagenet_mobilenet_v2() -> Any:
 TRUNKS = {
     "vgg16": TrunkKind(_vgg16, (2, 4, 8, 16, 32), _imagenet_vgg16),
     "mobilenet_v2": TrunkKind(_mobilenet_v2, (2, 4, 8, 16, 32), _imagenet_mobilenet_v2),
-    "small": TrunkKind(_small, (2, 4, 8, 16), None),
+    "small": TrunkKind(_small, (2, 4, 8), None),
 }
 
 

@@ -72,8 +72,8 @@ def default_settings(trunk: str) -> S2SSettings:
 SMALL = S2SSettings(
     trunk="small",
     size=(128, 224),
-    state_filters=96,
-    decoder_filters=(64, 48, 32, 16),
+    state_filters=64,
+    decoder_filters=(48, 24, 8),
     decoder_kernel=4,
     output_kernel=3,
     skip=True,

@@ -73,15 +73,29 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
         VosError: An unknown or mistyped key (with the nearest valid name), a wrong type or an impossible value.
     """
     refuse_unknown(values, list(SECTIONS), "")
-    sections = {}
+    sections: dict[str, Any] = {}
     for name, section in SECTIONS.items():
         content = values.get(name) or {}
         if not isinstance(content, Mapping):
             raise VosError(f"{name}: expected keys with values, found {content!r}")
+        if name == "clips":
+            content = {**content, **_clip_length(content)}
         sections[name] = fill(section, content, name)  # type: ignore[arg-type]
-    config = RunConfig(**sections)  # type: ignore[arg-type]
+    config = RunConfig(**sections)
     _ = config.network_settings  # refuses impossible ones now, not after preprocessing
     return config
+
+
+def _clip_length(clips: Mapping[str, Any]) -> dict[str, Any]:
+    """``clip_length: 5-11`` and ``clip_length: "7"`` as `ClipOptions` wants them."""
+    value = clips.get("clip_length")
+    if not isinstance(value, str):
+        return {}
+    numbers = value.split("-")
+    if not all(number.strip().isdigit() for number in numbers) or len(numbers) > 2:
+        raise VosError(f"clips.clip_length: expected a number or a range like 5-11, found {value!r}")
+    lengths = [int(number) for number in numbers]
+    return {"clip_length": lengths[0] if len(lengths) == 1 else (lengths[0], lengths[1])}
 
 
 def plain(config: RunConfig) -> dict[str, Any]:

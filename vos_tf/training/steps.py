@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
-from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, region_similarity
+from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, region_similarity, soft_jaccard
 
 
 def make_optimizer(settings: TrainingSettings, network: Any, replicas: int) -> Any:
@@ -67,7 +67,9 @@ class TrainingStep:
     def _gradients(self, batch: Any, variables: Any) -> tuple[Any, Any]:
         frames, labels, annotated, object_count = batch
         with tf.GradientTape() as tape:
-            clip_losses = clip_loss(self._network, frames, labels, annotated, object_count, self._objects)
+            clip_losses = clip_loss(
+                self._network, frames, labels, annotated, object_count, self._objects, self._settings.jaccard_weight
+            )
             # Divided by the global batch: replicas and micro-batches add up to the mean over all clips.
             loss = tf.reduce_sum(clip_losses) / self._settings.batch_size
             scaled = self._optimizer.scale_loss(loss)
@@ -81,11 +83,21 @@ def unroll(network: Any, frames: Any, labels: Any, objects: int) -> Any:
     return network(tf.cast(frames, tf.float32), first)
 
 
-def clip_loss(network: Any, frames: Any, labels: Any, annotated: Any, object_count: Any, objects: int) -> Any:
-    """Loss of each clip, float32 ``(B,)``; arguments as in `vos_tf.pipeline.ClipBatch`."""
+def clip_loss(
+    network: Any,
+    frames: Any,
+    labels: Any,
+    annotated: Any,
+    object_count: Any,
+    objects: int,
+    jaccard_weight: float = 0.0,
+) -> Any:
+    """Loss of each clip, float32 ``(B,)``; arguments as in `vos_tf.pipeline.clips.ClipBatch`."""
     logits = unroll(network, frames, labels, objects)
     targets = object_targets(labels[:, 1:], objects)
-    return binary_cross_entropy(logits, targets, loss_weights(labels[:, 1:], annotated[:, 1:], object_count, objects))
+    weights = loss_weights(labels[:, 1:], annotated[:, 1:], object_count, objects)
+    loss = binary_cross_entropy(logits, targets, weights)
+    return loss + jaccard_weight * soft_jaccard(logits, targets, weights) if jaccard_weight else loss
 
 
 class ValidationStep:

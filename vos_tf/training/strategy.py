@@ -60,14 +60,14 @@ def per_replica_batches(strategy: Any, batches: Callable[[], Any]) -> Any:
 
     Args:
         strategy: From `make_strategy`.
-        batches: Gives a tf.data.Dataset of tuples of tensors whose first axis is this worker's part of the batch.
+        batches: Gives a tf.data.Dataset of named tuples of tensors whose first axis is this worker's part of the batch.
     """
     replicas = strategy.num_replicas_in_sync // worker(strategy)[1]
     if strategy.num_replicas_in_sync == 1:
         return batches()
 
-    def cut(*tensors: Any) -> Any:
-        parts = [tf.reshape(x, tf.concat([[replicas, -1], tf.shape(x)[1:]], 0)) for x in tensors]
+    def cut(batch: Any) -> Any:
+        parts = [tf.reshape(x, tf.concat([[replicas, -1], tf.shape(x)[1:]], 0)) for x in batch]
         return tf.data.Dataset.from_tensor_slices(tuple(parts))
 
     return strategy.distribute_datasets_from_function(lambda context: batches().flat_map(cut).prefetch(2 * replicas))

@@ -1,0 +1,205 @@
+"""The training loop: it learns, stops and resumes exactly, on one device and on several."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from conftest import tiny_values
+
+from vos_tf.errors import VosError
+from vos_tf.models.exchange import load_model
+from vos_tf.training.checkpoints import list_checkpoints, read_position
+from vos_tf.training.loop import Trainer
+from vos_tf.training.run import RunConfig, run_config
+from vos_tf.training.start import train_run
+
+TRAIN = [sys.executable, "-m", "vos_tf.commands.train"]
+
+
+def weights(run: Path) -> list[np.ndarray]:
+    return load_model(run / "model")[1].get_weights()
+
+
+def with_training(config: RunConfig, **changes: Any) -> RunConfig:
+    return replace(config, training=replace(config.training, **changes))
+
+
+def assert_same(run: Path, other: Path) -> None:
+    for one, two in zip(weights(run), weights(other), strict=True):
+        np.testing.assert_array_equal(one, two)
+    columns = ("epoch", "updates", "loss", "validation_j", "lr")
+    histories = [list(csv.DictReader((folder / "history.csv").open())) for folder in (run, other)]
+    assert [[row[c] for c in columns] for row in histories[0]] == [[row[c] for c in columns] for row in histories[1]]
+
+
+def test_training_lowers_the_loss_and_leaves_a_complete_run(tiny_run: RunConfig, tmp_path: Path) -> None:
+    result = train_run(with_training(tiny_run, n_epochs=12, lr=3e-3, export=True), tmp_path / "run")
+    assert result.finished
+    losses = [row.loss for row in result.history]
+    assert losses[-1] < 0.8 * losses[0]
+    assert all(0 <= row.validation_j <= 1 for row in result.history if row.validation_j is not None)
+    for part in ("config.yaml", "history.csv", "receipt.json", "model/config.json", "saved_model/saved_model.pb"):
+        assert (tmp_path / "run" / part).is_file(), part
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    receipt = json.loads((tmp_path / "run" / "receipt.json").read_text())
+    assert receipt["seed"] == 0
+    assert len(receipt["dataset"]["fingerprint"]) == 16
+    assert run_config(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())).training.lr == 3e-3
+
+
+def test_four_epochs_equal_two_and_two(tiny_run: RunConfig, tmp_path: Path) -> None:
+    train_run(tiny_run, tmp_path / "whole")
+    train_run(with_training(tiny_run, n_epochs=2), tmp_path / "halves")
+    train_run(tiny_run, tmp_path / "halves", resume=True)
+    assert_same(tmp_path / "whole", tmp_path / "halves")
+
+
+def test_stop_in_the_middle_of_an_epoch_changes_nothing(
+    tiny_run: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_run(tiny_run, tmp_path / "whole")
+    batches = Trainer._batches
+
+    def stop_in_epoch_1(self: Trainer, epoch: int, start_step: int) -> Any:
+        for index, batch in enumerate(batches(self, epoch, start_step)):
+            if epoch == 1 and index == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_batches", stop_in_epoch_1)
+        stopped = train_run(tiny_run, tmp_path / "stopped")
+    assert not stopped.finished
+    position = read_position(list_checkpoints(tmp_path / "stopped" / "checkpoints")[-1])
+    assert (position.epoch, position.step) == (1, 1)
+    assert train_run(tiny_run, tmp_path / "stopped").finished
+    assert_same(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_killed_command_continues_to_the_same_weights(tiny_records: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(tiny_values(tiny_records, n_epochs=6)))
+    command = [*TRAIN, "--config", str(config), "--run"]
+    killed = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+    while len(list_checkpoints(tmp_path / "killed" / "checkpoints")) < 2:
+        assert killed.poll() is None, "training ended before it could be killed"
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert not (tmp_path / "killed" / "model").exists()
+    for run in ("killed", "whole"):
+        subprocess.run([*command, str(tmp_path / run)], check=True, capture_output=True)
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_micro_batches_give_the_same_training(tiny_run: RunConfig, tmp_path: Path) -> None:
+    train_run(tiny_run, tmp_path / "whole")
+    train_run(with_training(tiny_run, micro_batches=2), tmp_path / "parts")
+    for one, two in zip(weights(tmp_path / "whole"), weights(tmp_path / "parts"), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_all_objects_and_other_precisions_train(tiny_run: RunConfig, tmp_path: Path) -> None:
+    every = replace(tiny_run, clips=replace(tiny_run.clips, objects="all", max_objects=3))
+    for precision in ("bfloat16", "float16"):
+        config = with_training(every, precision=precision, n_epochs=1, batch_size=2)
+        result = train_run(config, tmp_path / precision)
+        assert result.finished
+        assert np.isfinite(result.history[-1].loss)
+    import keras
+
+    keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_run_is_not_continued_with_other_settings(tiny_run: RunConfig, tmp_path: Path) -> None:
+    train_run(with_training(tiny_run, n_epochs=1), tmp_path / "run")
+    with pytest.raises(VosError, match=r"training.lr: 0.001 -> 0.5"):
+        train_run(with_training(tiny_run, lr=0.5), tmp_path / "run")
+    with pytest.raises(VosError, match="expected a run with checkpoints to resume, found none"):
+        train_run(tiny_run, tmp_path / "other", resume=True)
+
+
+def test_best_weights_are_those_of_the_best_epoch(tiny_run: RunConfig, tmp_path: Path) -> None:
+    result = train_run(with_training(tiny_run, final_weights="best", keep_checkpoints=9), tmp_path / "run")
+    scores = [row.validation_j or 0.0 for row in result.history]
+    checkpoints = list_checkpoints(tmp_path / "run" / "checkpoints")
+    network = load_model(tmp_path / "run" / "model")[1]
+    best = network.get_weights()
+    network.load_weights(checkpoints[int(np.argmax(scores))] / "network.weights.h5")
+    for one, two in zip(best, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def run_python(code: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+DISTRIBUTED = """
+import json, sys
+from pathlib import Path
+import tensorflow as tf
+if {replicas} > 1:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {replicas})
+from vos_tf.training.run import run_config
+from vos_tf.training.start import train_run
+train_run(run_config(json.loads({config!r})), Path({run!r}))
+"""
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+
+
+def test_two_replicas_equal_one_device(tiny_records: Path, tmp_path: Path) -> None:
+    for replicas, strategy in ((1, "default"), (2, "mirrored")):
+        config = json.dumps(tiny_values(tiny_records, strategy=strategy, n_epochs=2))
+        finish(run_python(DISTRIBUTED.format(replicas=replicas, config=config, run=str(tmp_path / strategy))))
+    for one, two in zip(weights(tmp_path / "default"), weights(tmp_path / "mirrored"), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [item.getsockname()[1] for item in sockets]
+    for item in sockets:
+        item.close()
+    return ports
+
+
+def test_two_workers_equal_one_device(tiny_records: Path, tmp_path: Path) -> None:
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    config = json.dumps(tiny_values(tiny_records, strategy="multi_worker", n_epochs=2))
+    code = DISTRIBUTED.format(replicas=1, config=config, run=str(tmp_path / "workers"))
+    cluster = [
+        {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})}
+        for index in range(2)
+    ]
+    for process in [run_python(code, variables) for variables in cluster]:
+        finish(process)
+    config = json.dumps(tiny_values(tiny_records, n_epochs=2))
+    finish(run_python(DISTRIBUTED.format(replicas=1, config=config, run=str(tmp_path / "one"))))
+    for one, two in zip(weights(tmp_path / "one"), weights(tmp_path / "workers"), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_multi_worker_without_a_cluster_is_one_clear_sentence(tiny_run: RunConfig, tmp_path: Path) -> None:
+    with pytest.raises(VosError, match="expected the workers in the variable TF_CONFIG"):
+        train_run(with_training(tiny_run, strategy="multi_worker"), tmp_path / "run")
