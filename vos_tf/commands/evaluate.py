@@ -28,6 +28,9 @@ def evaluate(
     background: float = typer.Option(0.5, "--background", help="Probability an object has to beat."),
     workers: int = typer.Option(0, "--workers", help="Processes for scoring; 0: one per core."),
     overlay: bool = typer.Option(True, "--overlay/--no-overlay", help="An overlay sheet per video."),
+    baseline: bool = typer.Option(
+        False, "--baseline", help="Repeat each object's first mask instead of running a model: what has to be beaten."
+    ),
 ) -> None:
     """Segment every video of a split and write results/NAME/<video>/<frame>.png, scores, overlays and a report."""
     from vos_tf.commands.quiet import quiet_tensorflow
@@ -49,6 +52,7 @@ def evaluate(
         objects_per_call=batch_size,
         workers=workers,
         overlay=overlay,
+        baseline=baseline,
     )
     evaluate_run(request)
 

@@ -8,18 +8,35 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
-from vos_tf.inference.segmenter import FrameResult, Segmenter, joining_mask
+from vos_tf.inference.segmenter import FrameResult, joining_mask
 from vos_tf.media.images import read_image
-from vos_tf.media.label_maps import write_label_map
+from vos_tf.media.label_maps import LabelMap, write_label_map
 from vos_tf.progress import Progress, progress
 
 SCENARIO = "scenario.json"
 FRAMES_AHEAD = 4
+
+
+class FrameByFrame(Protocol):
+    """A session: masks are added, frames are stepped through."""
+
+    def add(self, labels: LabelMap) -> None:
+        """Give the masks of objects that join in the next frame."""
+
+    def step(self, frame: Any, name: str | None = None) -> FrameResult:
+        """Segment the next frame."""
+
+
+class OpensSessions(Protocol):
+    """A Segmenter, or the baseline."""
+
+    def session(self, size: tuple[int, int]) -> FrameByFrame:
+        """A session for one video."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ def is_done(folder: Path, video: Video) -> bool:
     return all(result_path(folder, video, frame).is_file() for frame in video.frame_names)
 
 
-def segment_dataset(segmenter: Segmenter, dataset: Dataset, folder: Path) -> None:
+def segment_dataset(segmenter: OpensSessions, dataset: Dataset, folder: Path) -> None:
     """Segment every video from the masks at its objects' first frames.
 
     Writes ``folder/<video>/<frame>.png``: indexed PNG at the video's own size. Videos that are complete are kept.
@@ -87,7 +104,7 @@ def segment_dataset(segmenter: Segmenter, dataset: Dataset, folder: Path) -> Non
             segment_video(segmenter, video, folder, bar)
 
 
-def segment_video(segmenter: Segmenter, video: Video, folder: Path, bar: Progress) -> None:
+def segment_video(segmenter: OpensSessions, video: Video, folder: Path, bar: Progress) -> None:
     """Segment one video; frames are read ahead and written behind while the network works."""
     session = segmenter.session(size=video.size)
     with ThreadPoolExecutor(2) as pool:
@@ -96,7 +113,7 @@ def segment_video(segmenter: Segmenter, video: Video, folder: Path, bar: Progres
             labels = joining_mask(video, name)
             if labels is not None:
                 session.add(labels)
-            result: FrameResult = session.step(frame, name)
+            result = session.step(frame, name)
             writing.append(pool.submit(write_label_map, result_path(folder, video, name), result.labels))
             while len(writing) > FRAMES_AHEAD:
                 writing.popleft().result()

@@ -12,7 +12,8 @@ from vos_tf.config import layered
 from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.files import sha256
-from vos_tf.inference.dataset_run import Scenario, claim_results, segment_dataset
+from vos_tf.inference.baseline import FirstMaskSegmenter
+from vos_tf.inference.dataset_run import OpensSessions, Scenario, claim_results, segment_dataset
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.segmenter import Segmenter
 from vos_tf.models.exchange import WEIGHTS, find_model, load_model, load_weights
@@ -39,6 +40,7 @@ class EvaluationRequest:
         objects_per_call: Objects that go through the network together; 0: all.
         workers: Processes for scoring; 0: one per core.
         overlay: Whether to draw an overlay sheet per video.
+        baseline: Repeat each object's first mask instead of running a model.
     """
 
     run: Path | None
@@ -54,6 +56,7 @@ class EvaluationRequest:
     objects_per_call: int = 0
     workers: int = 0
     overlay: bool = True
+    baseline: bool = False
 
 
 def evaluate_run(request: EvaluationRequest) -> None:
@@ -61,14 +64,11 @@ def evaluate_run(request: EvaluationRequest) -> None:
     if request.objects_per_call < 0:
         raise VosError(f"--batch_size: expected 0 (all objects) or more, found {request.objects_per_call}")
     dataset = requested_dataset(request)
-    network, weights = requested_network(request)
-    rule = MergeRule(request.merge, request.background)
-    settings = {"merge": rule.name, "background": rule.background, "network": network.get_config()["settings"]}
-    scenario = Scenario(sha256(weights), f"{dataset.name} {dataset.split}", dataset.fingerprint, settings)
+    segmenter, scenario = _prepare(request, dataset)
     claim_results(request.folder, scenario)
     for note in dataset.notes:
         sys.stderr.write(f"note: {note}\n")
-    segment_dataset(Segmenter(network, rule=rule, objects_per_call=request.objects_per_call), dataset, request.folder)
+    segment_dataset(segmenter, dataset, request.folder)
     if request.overlay:
         draw_overlays(dataset, request.folder)
     if has_ground_truth(dataset):
@@ -76,6 +76,17 @@ def evaluate_run(request: EvaluationRequest) -> None:
     else:
         sys.stderr.write(f"{dataset.name} {dataset.split} has no masks beyond first frames: nothing to score\n")
     sys.stdout.write(f"masks: {request.folder}\n")
+
+
+def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[OpensSessions, Scenario]:
+    where = (f"{dataset.name} {dataset.split}", dataset.fingerprint)
+    if request.baseline:
+        return FirstMaskSegmenter(), Scenario("first mask repeated", *where, {})
+    network, weights = requested_network(request)
+    rule = MergeRule(request.merge, request.background)
+    settings = {"merge": rule.name, "background": rule.background, "network": network.get_config()["settings"]}
+    segmenter = Segmenter(network, rule=rule, objects_per_call=request.objects_per_call)
+    return segmenter, Scenario(sha256(weights), *where, settings)
 
 
 def _run_config(request: EvaluationRequest) -> Any:

@@ -1,0 +1,36 @@
+"""The baseline every method has to beat: each object keeps its first mask in every frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vos_tf.inference.segmenter import FrameResult
+from vos_tf.media.label_maps import VOID, LabelMap
+
+
+class FirstMaskSession:
+    """A session that repeats masks; where they overlap, the object that joined later is on top."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._labels: LabelMap = np.zeros(size, np.uint8)
+        self._frames = 0
+
+    def add(self, labels: LabelMap) -> None:
+        """Give the masks of objects that join in the next frame; see `vos_tf.inference.segmenter.Session.add`."""
+        self._labels = np.where((labels > 0) & (labels != VOID), labels, self._labels)
+
+    def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
+        """The masks given so far, whatever the frame shows."""
+        ids = tuple(int(i) for i in np.unique(self._labels) if i)
+        maps = np.stack([self._labels == i for i in ids]) if ids else np.zeros((0, *self._labels.shape), bool)
+        self._frames += 1
+        return FrameResult(self._labels.copy(), ids, name or str(self._frames - 1), maps)
+
+
+class FirstMaskSegmenter:
+    """Stands in for a `Segmenter` where only sessions are needed."""
+
+    def session(self, size: tuple[int, int]) -> FirstMaskSession:
+        """A session for one video of frames ``(H, W)``."""
+        return FirstMaskSession(size)
