@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from vos_tf.commands.compare import compare
+from vos_tf.commands.demo import demo
 from vos_tf.commands.evaluate import evaluate
 from vos_tf.commands.export import export
 from vos_tf.commands.package import package
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _name, _function in (
+    ("demo", demo),
     ("train", train),
     ("evaluate", evaluate),
     ("preprocess", preprocess),
