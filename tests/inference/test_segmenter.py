@@ -1,0 +1,199 @@
+"""The Segmenter and its session: objects join and leave, together = one by one, memory of the state is constant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vos_tf
+from vos_tf.datasets import open_dataset
+from vos_tf.errors import VosError
+from vos_tf.inference.baseline import FirstMaskSegmenter
+from vos_tf.inference.dataset_run import Scenario, claim_results, is_done, result_path, segment_dataset
+from vos_tf.inference.segmenter import Segmenter
+from vos_tf.media.label_maps import read_label_map
+
+SIZE = (45, 70)
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return vos_tf.build("s2s", trunk="small", size=(32, 48), state_filters=8, decoder_filters=(8, 6, 4))
+
+
+def frames(count: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    return [rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def labels_of(*ids: int) -> np.ndarray:
+    labels = np.zeros(SIZE, np.uint8)
+    for index, object_id in enumerate(ids):
+        labels[4 + 12 * index : 14 + 12 * index, 10:40] = object_id
+    return labels
+
+
+def test_first_frame_is_the_given_mask_at_the_videos_own_size(segmenter: Segmenter) -> None:
+    results = list(segmenter.stream(frames(3), first=labels_of(3, 9)))
+    np.testing.assert_array_equal(results[0].labels, labels_of(3, 9))
+    assert [result.name for result in results] == ["0", "1", "2"]
+    for result in results:
+        assert result.labels.shape == SIZE
+        assert result.labels.dtype == np.uint8
+        assert result.object_ids == (3, 9)
+        assert result.probabilities.shape == (2, *SIZE)
+        assert set(np.unique(result.labels)) <= {0, 3, 9}
+
+
+def test_objects_together_equal_objects_one_by_one(segmenter: Segmenter) -> None:
+    clip = frames(4)
+    together = list(segmenter.stream(clip, first=labels_of(1, 2, 5)))
+    for index, object_id in enumerate((1, 2, 5)):
+        mask = np.where(labels_of(1, 2, 5) == object_id, np.uint8(object_id), np.uint8(0))
+        alone = list(segmenter.stream(clip, first=mask))
+        for one, every in zip(alone, together, strict=True):
+            np.testing.assert_allclose(one.probabilities[0], every.probabilities[index], atol=1e-5)
+
+
+@pytest.mark.parametrize("objects_per_call", [1, 2, 5])
+def test_chunks_of_objects_change_nothing(segmenter: Segmenter, objects_per_call: int) -> None:
+    clip = frames(3)
+    chunked = Segmenter(segmenter.network, objects_per_call=objects_per_call)
+    for one, other in zip(
+        segmenter.stream(clip, first=labels_of(1, 2, 3)), chunked.stream(clip, first=labels_of(1, 2, 3)), strict=True
+    ):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+def test_a_late_object_joins_without_changing_the_others(segmenter: Segmenter) -> None:
+    clip = frames(4)
+    alone = list(segmenter.stream(clip, first=labels_of(4)))
+    late = np.zeros(SIZE, np.uint8)
+    late[30:40, 45:65] = 8
+    joined = list(segmenter.stream(clip, masks={"0": labels_of(4), "2": late}))
+    assert [result.object_ids for result in joined] == [(4,), (4,), (4, 8), (4, 8)]
+    assert (joined[2].labels[late == 8] == 8).all()
+    for one, other in zip(alone, joined, strict=True):
+        np.testing.assert_allclose(one.probabilities[0], other.probabilities[0], atol=1e-6)
+
+
+def test_a_known_object_starts_anew_from_a_new_mask(segmenter: Segmenter) -> None:
+    clip = frames(3)
+    session = segmenter.session(size=SIZE)
+    session.add(labels_of(6, 7))
+    session.step(clip[0])
+    corrected = np.where(labels_of(9, 7) == 7, np.uint8(7), np.uint8(0))
+    session.add(corrected)
+    session.step(clip[1])
+    assert session.object_ids == (6, 7)
+    fresh = segmenter.session(size=SIZE)
+    fresh.add(corrected)
+    fresh.step(clip[1])
+    np.testing.assert_allclose(session.step(clip[2]).probabilities[1], fresh.step(clip[2]).probabilities[0], atol=1e-5)
+
+
+def test_removed_objects_are_forgotten(segmenter: Segmenter) -> None:
+    clip = frames(3)
+    session = segmenter.session(size=SIZE)
+    session.add(labels_of(1, 2))
+    session.step(clip[0])
+    session.remove(1)
+    result = session.step(clip[1])
+    assert result.object_ids == (2,)
+    assert 1 not in result.labels
+    session.remove(2)
+    empty = session.step(clip[2])
+    assert empty.object_ids == ()
+    assert not empty.labels.any()
+    with pytest.raises(VosError, match=r"object 2: expected one of the objects \[\]"):
+        session.remove(2)
+
+
+def test_void_in_a_first_mask_is_no_object(segmenter: Segmenter) -> None:
+    labels = labels_of(1)
+    labels[:3] = 255
+    result = next(iter(segmenter.stream(frames(1), first=labels)))
+    assert result.object_ids == (1,)
+    assert 255 not in result.labels
+
+
+def test_sizes_that_do_not_fit_are_one_clear_sentence(segmenter: Segmenter) -> None:
+    session = segmenter.session(size=SIZE)
+    with pytest.raises(VosError, match="mask: expected uint8 45x70 like the frames, found uint8 20x20"):
+        session.add(np.zeros((20, 20), np.uint8))
+    with pytest.raises(VosError, match="frame 0: expected uint8 45x70x3, found uint8 10x10x3"):
+        session.step(np.zeros((10, 10, 3), np.uint8))
+
+
+def test_state_does_not_grow_with_the_video(segmenter: Segmenter) -> None:
+    session = segmenter.session(size=SIZE)
+    session.add(labels_of(1, 2))
+    sizes = set()
+    for frame in frames(12):
+        session.step(frame)
+        sizes.add(tuple(tuple(part.shape) for part in session._state))
+    assert sizes == {((2, 4, 6, 8), (2, 4, 6, 8))}
+
+
+def test_the_image_is_encoded_once_per_frame(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Segmenter(segmenter.network, objects_per_call=1)
+    calls: list[tuple[int, ...]] = []
+    encode = counted._graph.encode
+
+    def count(image: np.ndarray) -> object:
+        calls.append(tuple(image.shape))
+        return encode(image)
+
+    monkeypatch.setattr(counted._graph, "encode", count)
+    list(counted.stream(frames(3), first=labels_of(1, 2, 3)))
+    assert calls == [(1, *SIZE, 3)] * 2
+
+
+def test_dataset_run_writes_every_frame_and_continues(
+    segmenter: Segmenter, tiny_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = open_dataset("synthetic", tiny_world, "valid")
+    segment_dataset(segmenter, dataset, tmp_path / "whole")
+    for video in dataset.videos:
+        assert is_done(tmp_path / "whole", video)
+        for item in video.objects:
+            # what a session is told it must repeat
+            given = video.read_mask(item.first_frame) == item.id
+            written = read_label_map(result_path(tmp_path / "whole", video, item.first_frame))
+            assert (written[given] == item.id).all()
+    removed = dataset.videos[1]
+    before = {name: result_path(tmp_path / "whole", removed, name).read_bytes() for name in removed.frame_names}
+    result_path(tmp_path / "whole", removed, removed.frame_names[-1]).unlink()
+    opened = []
+    original = Segmenter.session
+
+    def session(self: Segmenter, size: tuple[int, int]) -> object:
+        opened.append(size)
+        return original(self, size)
+
+    monkeypatch.setattr(Segmenter, "session", session)
+    segment_dataset(segmenter, dataset, tmp_path / "whole")
+    assert len(opened) == 1
+    assert before == {name: result_path(tmp_path / "whole", removed, name).read_bytes() for name in removed.frame_names}
+
+
+def test_results_of_two_models_never_mix(tmp_path: Path) -> None:
+    scenario = Scenario("abc", "synthetic valid", "0123", {"merge": "argmax"})
+    claim_results(tmp_path, scenario)
+    claim_results(tmp_path, scenario)
+    with pytest.raises(VosError, match="found results with another model; choose another --scenario-name"):
+        claim_results(tmp_path, Scenario("xyz", "synthetic valid", "0123", {"merge": "argmax"}))
+
+
+def test_baseline_repeats_first_masks_and_adds_late_ones() -> None:
+    session = FirstMaskSegmenter().session(SIZE)
+    session.add(labels_of(2))
+    np.testing.assert_array_equal(session.step(frames(1)[0]).labels, labels_of(2))
+    late = np.zeros(SIZE, np.uint8)
+    late[6:10, 12:20] = 5
+    session.add(late)
+    result = session.step(frames(1)[0])
+    assert result.object_ids == (2, 5)
+    np.testing.assert_array_equal(result.labels, np.where(late > 0, late, labels_of(2)))
