@@ -137,7 +137,8 @@ class ModelChoice:
         trunk: ``vgg16``, ``mobilenet_v2`` or ``small``.
         trunk_weights: ``imagenet``, a ``.weights.h5`` file, ``none``, or ``auto``: ImageNet where the trunk has such
             weights and they can be fetched, with a warning where not.
-        weights: Run folder, model folder or ``.weights.h5`` file to start from; empty: start anew.
+        weights: Run folder, model folder, ``.weights.h5`` file or the name of a model that comes with vos_tf, to start
+            from; empty or ``none``: start anew.
         settings: Settings of the network that differ from the defaults of model and trunk.
     """
 

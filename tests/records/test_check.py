@@ -9,8 +9,16 @@ from small_world import Moving, make_dataset
 
 from vos_tf.errors import ProblemsError
 from vos_tf.media.label_maps import write_label_map
-from vos_tf.records.check import find_problems
+from vos_tf.records import check
+from vos_tf.records.encode import encode_mask
 from vos_tf.records.preprocess import preprocess
+from vos_tf.records.settings import StoredSize
+from vos_tf.records.workers import Workers
+
+
+def find_problems(dataset, workers):
+    with Workers(workers) as pool:
+        return check.find_problems(dataset, StoredSize(), pool)[0]
 
 
 @pytest.fixture
@@ -127,3 +135,14 @@ def test_one_frame_under_two_names(dataset):
     copy.write_bytes(video.frames[0].read_bytes())
     (problem,) = find_problems(replace(dataset, videos=(replace(video, frames=(copy, *video.frames)),)), workers=1)
     assert problem.found == "two for 00000"
+
+
+def test_masks_are_encoded_on_the_way_as_far_as_there_is_room(dataset, monkeypatch):
+    stored = StoredSize(exact=(20, 30))
+    everything = {path: video.read_mask(name) for video in dataset.videos for name, path in video.masks.items()}
+    expected = {path: encode_mask(labels, (20, 30)) for path, labels in everything.items()}
+    with Workers(1) as pool:
+        assert check.find_problems(dataset, stored, pool)[1] == expected
+        room = sum(len(mask.png) for mask in list(expected.values())[:12])
+        monkeypatch.setattr(check, "MASK_CACHE_BYTES", room)
+        assert check.find_problems(dataset, stored, pool)[1] == dict(list(expected.items())[:12])

@@ -18,7 +18,7 @@ from small_world import Moving, make_dataset, make_video
 from vos_tf.datasets.types import Dataset
 from vos_tf.errors import VosError
 from vos_tf.media.images import read_image, resize_image, resize_label_map
-from vos_tf.records import writer
+from vos_tf.records import shards, writer
 from vos_tf.records.framing import unframe
 from vos_tf.records.manifest import read_manifest
 from vos_tf.records.settings import RecordSettings, parse_stored_size
@@ -116,7 +116,7 @@ def test_bytes_do_not_depend_on_the_workers(dataset, undisturbed, tmp_path):
 
 
 def test_a_run_that_fails_anywhere_continues_to_the_same_bytes(dataset, undisturbed, tmp_path, monkeypatch):
-    add = writer._ShardFile.add
+    add = shards._ShardFile.add
     for records_before in range(len(dataset.videos)):
         folder, calls = tmp_path / f"out{records_before}", []
 
@@ -126,10 +126,10 @@ def test_a_run_that_fails_anywhere_continues_to_the_same_bytes(dataset, undistur
                 raise KeyboardInterrupt
             add(self, *arguments)
 
-        monkeypatch.setattr(writer._ShardFile, "add", fail)
+        monkeypatch.setattr(shards._ShardFile, "add", fail)
         with pytest.raises(KeyboardInterrupt):
             write_records(dataset, folder, settings(), workers=1)
-        monkeypatch.setattr(writer._ShardFile, "add", add)
+        monkeypatch.setattr(shards._ShardFile, "add", add)
         assert not (folder / "manifest.json").exists()
         assert all(undisturbed[name] == data for name, data in content(folder).items())
         kept = {path: path.stat().st_ino for path in folder.glob("*.tfrecord")}
@@ -144,16 +144,15 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from small_world import make_dataset
-from vos_tf.records import writer
+from vos_tf.records import shards, writer
 from vos_tf.records.settings import RecordSettings, parse_stored_size
-from vos_tf.datasets.types import Dataset
 import pickle
-add = writer._ShardFile.add
+add = shards._ShardFile.add
 def slow(self, *arguments):
     add(self, *arguments)
     time.sleep(0.05)
 if __name__ == "__main__":
-    writer._ShardFile.add = slow
+    shards._ShardFile.add = slow
     dataset = pickle.loads(Path({dataset!r}).read_bytes())
     writer.write_records(dataset, Path({out!r}), RecordSettings(parse_stored_size("20x30"), 2), workers={workers})
 """
@@ -211,7 +210,7 @@ def test_a_finished_folder_is_left_alone(dataset, tmp_path, monkeypatch):
     folder = tmp_path / "out"
     first = write_records(dataset, folder, settings(), workers=1)
     times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    monkeypatch.setattr(writer, "encode_frames", None)
+    monkeypatch.setattr(writer, "write_shards", None)
     again = write_records(dataset, folder, settings(), workers=1)
     assert again.records == first.records
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == times
@@ -237,7 +236,7 @@ def test_an_unfinished_folder_refuses_other_settings_too(dataset, tmp_path, monk
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer._ShardFile, "add", fail)
+        patch.setattr(shards._ShardFile, "add", fail)
         with pytest.raises(KeyboardInterrupt):
             write_records(dataset, tmp_path / "out", settings(), workers=1)
     with pytest.raises(VosError, match="holds records with size 20x30, asked for native"):
@@ -263,7 +262,7 @@ def test_two_runs_do_not_share_a_folder(dataset, tmp_path):
 
 def test_a_file_that_breaks_after_the_check_is_named(tmp_path, monkeypatch):
     made = make_dataset(tmp_path / "world", videos=1)
-    monkeypatch.setattr(writer, "check_dataset", lambda *_, **__: ())
+    monkeypatch.setattr(writer, "check_dataset", lambda *_, **__: ((), {}))
     made.videos[0].frames[3].write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(VosError, match=made.videos[0].frames[3].name):
         write_records(made, tmp_path / "out", settings("20x30", 1), workers=2)

@@ -68,19 +68,57 @@ def diagnose_mask(
         single_object: Every value but 0 means one object, id 1.
         introduces: Ids that this mask has to show, because it is the first mask of those objects.
     """
+    return inspect_mask(
+        path,
+        frame_size=frame_size,
+        declared_ids=declared_ids,
+        single_object=single_object,
+        introduces=introduces,
+    )[0]
+
+
+def inspect_mask(
+    path: Path,
+    *,
+    frame_size: tuple[int, int],
+    declared_ids: Collection[int],
+    single_object: bool,
+    introduces: Collection[int] = (),
+) -> tuple[list[Problem], LabelMap | None]:
+    """What `diagnose_mask` finds, and the label map that was decoded for it.
+
+    Returns:
+        The problems, and what `read_label_map` gives; ``None`` where there are problems.
+    """
     try:
         mask = _decode(path)
     except VosError as error:
-        return [_unreadable(path, "a PNG label map", error)]
+        return [_unreadable(path, "a PNG label map", error)], None
     problems = _size_problems(path, mask.values.shape[:2], frame_size, "its frame")
     if mask.format == "JPEG":
-        return [*problems, Problem(str(path), "a lossless PNG", "a JPEG, which smears ids at edges")]
-    if single_object:
-        return problems + _single_object_problems(path, mask, introduces)
-    if mask.mode not in _GREY_OR_INDEXED:
-        return [*problems, Problem(str(path), "an indexed or grey PNG with object ids", _describe_mode(mask))]
-    values = np.asarray(mask.values, np.uint8)
-    return problems + _id_problems(path, values, frozenset(declared_ids), frozenset(introduces))
+        problems.append(Problem(str(path), "a lossless PNG", "a JPEG, which smears ids at edges"))
+    elif single_object:
+        problems += _single_object_problems(path, mask, introduces)
+    elif mask.mode not in _GREY_OR_INDEXED:
+        problems.append(Problem(str(path), "an indexed or grey PNG with object ids", _describe_mode(mask)))
+    else:
+        values = np.asarray(mask.values, np.uint8)
+        problems += _id_problems(path, values, frozenset(declared_ids), frozenset(introduces))
+    if problems:
+        return problems, None
+    return [], _foreground(mask) if single_object else np.asarray(mask.values, np.uint8)
+
+
+def _foreground(mask: _Decoded) -> LabelMap:
+    return np.asarray(_strongest_channel(mask) != 0, np.uint8)
+
+
+def _strongest_channel(mask: _Decoded) -> NDArray[np.generic]:
+    """The values of a grey mask, or of several colour channels the largest; without alpha."""
+    if mask.values.ndim == 2:
+        return mask.values
+    colours = mask.values[..., :-1] if mask.mode in ("RGBA", "LA", "PA") else mask.values
+    return np.asarray(colours.max(axis=-1))
 
 
 def _decode(path: Path) -> _Decoded:
@@ -118,10 +156,7 @@ def _describe_mode(mask: _Decoded) -> str:
 
 def _single_object_problems(path: Path, mask: _Decoded, introduces: Collection[int]) -> list[Problem]:
     """A soft edge would grow the object, since every value but 0 counts."""
-    values = mask.values
-    if values.ndim == 3:
-        colours = values[..., :-1] if mask.mode in ("RGBA", "LA", "PA") else values
-        values = colours.max(axis=-1)
+    values = _strongest_channel(mask)
     if introduces and not values.any():
         return [Problem(str(path), "the object in its first mask", "an empty mask")]
     if mask.mode in _SIXTEEN_BIT:
@@ -175,7 +210,8 @@ def _phantom_ids(labels: LabelMap) -> tuple[int, ...]:
 
     This is what antialiasing or a re-quantised palette leaves along the edge between two ids.
     """
-    present = np.flatnonzero(np.bincount(labels.ravel(), minlength=VOID + 1))
+    # OpenCV's histogram takes a third of the time of NumPy's, and most masks need no more than it.
+    present = np.flatnonzero(cv2.calcHist([labels], [0], None, [VOID + 1], [0, VOID + 1]))
     if len(present) <= 2:
         return ()
     # A pixel is inside its region when all its neighbours have its value.

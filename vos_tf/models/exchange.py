@@ -16,6 +16,7 @@ from vos_tf.models.registry import network_from_config
 CONFIG = "config.json"
 WEIGHTS = "network.weights.h5"
 FORMAT = 1
+SHIPPED = Path(__file__).parent.parent / "weights"
 
 
 def save_model(folder: Path, name: str, network: Any) -> None:
@@ -76,15 +77,23 @@ def load_weights(network: Any, file: Path) -> None:
         raise VosError(f"{file}: expected weights of this network, found others ({reason})") from None
 
 
+def shipped_models() -> tuple[str, ...]:
+    """Names of the trained models that come with vos_tf."""
+    return tuple(sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}")))
+
+
 def find_model(path: Path) -> Path:
-    """The model folder meant by a run folder, a model folder, or the weights file in one.
+    """The model folder meant by a run folder, a model folder, the weights file in one, or a shipped model's name.
 
     Raises:
         VosError: There is no model there.
     """
-    for folder in (path, path / "model", path.parent if path.name == WEIGHTS else path):
+    for folder in (path, path / "model", path.parent if path.name == WEIGHTS else path, SHIPPED / path.name):
+        if folder.parent == SHIPPED and str(path) not in shipped_models():
+            continue
         if (folder / CONFIG).is_file():
             return folder
     if path.is_dir():
         raise VosError(f"{path}: expected a run or model folder, found no {CONFIG} in it or in its folder 'model'")
-    raise VosError(f"{path}: expected a run or model folder, found no such folder")
+    names = ", ".join(shipped_models())
+    raise VosError(f"{path}: expected a run or model folder, or one of {names}, found no such folder")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import Problem, ProblemsError
-from vos_tf.media.diagnosis import diagnose_frame, diagnose_mask
+from vos_tf.media.diagnosis import diagnose_frame, inspect_mask
 from vos_tf.progress import progress
-from vos_tf.records.workers import ordered_map
+from vos_tf.records.encode import EncodedMask, encode_mask
+from vos_tf.records.settings import StoredSize
+from vos_tf.records.workers import Workers
 
 FRAMES_PER_TASK = 16
+MASK_CACHE_BYTES = 256 << 20
+"""Encoded masks that are kept from the check for the writing; those beyond are decoded again."""
 
 
 class CheckTask(NamedTuple):
@@ -26,6 +29,7 @@ class CheckTask(NamedTuple):
         video: Its name.
         files: Frame, mask or ``None``, and the ids of the objects that the mask introduces.
         size: ``(H, W)`` of the video.
+        stored_size: ``(H, W)`` of its masks in the records.
         object_ids: Ids of all its objects.
         single_object: As in `Video`.
     """
@@ -33,29 +37,50 @@ class CheckTask(NamedTuple):
     video: str
     files: tuple[tuple[Path, Path | None, tuple[int, ...]], ...]
     size: tuple[int, int]
+    stored_size: tuple[int, int]
     object_ids: tuple[int, ...]
     single_object: bool
 
 
-def check_dataset(dataset: Dataset, *, workers: int, skip_bad: bool) -> tuple[str, ...]:
+class CheckedFiles(NamedTuple):
+    """What is wrong with some frames, and their faultless masks, encoded.
+
+    Attributes:
+        video: Name of the video.
+        frames: Number of frames.
+        problems: What is wrong.
+        masks: Mask file to encoded mask.
+    """
+
+    video: str
+    frames: int
+    problems: list[Problem]
+    masks: dict[Path, EncodedMask]
+
+
+def check_dataset(
+    dataset: Dataset, stored: StoredSize, workers: Workers, *, skip_bad: bool
+) -> tuple[tuple[str, ...], Mapping[Path, EncodedMask]]:
     """Look at every frame and mask of a data set.
 
     Args:
         dataset: The data set.
-        workers: Processes.
+        stored: Rule of the stored size.
+        workers: Who does the work.
         skip_bad: Say which videos have problems instead of refusing the data set.
 
     Returns:
-        Names of the videos to leave out; only with ``skip_bad`` are there any.
+        Names of the videos to leave out (only with ``skip_bad`` are there any), and masks that are encoded already.
 
     Raises:
         ProblemsError: All problems of the whole data set.
     """
-    problems = find_problems(dataset, workers=workers)
+    problems, masks = find_problems(dataset, stored, workers)
     if not problems:
-        return ()
-    names = tuple(video.name for video in dataset.videos if any(item.video == video.name for item in problems))
-    if not skip_bad or any(not problem.video for problem in problems):
+        return (), masks
+    faulty = {problem.video for problem in problems}
+    names = tuple(video.name for video in dataset.videos if video.name in faulty)
+    if not skip_bad:
         raise ProblemsError(
             f"{dataset.root}: {len(problems)} problems in {len(names)} of {len(dataset.videos)} videos; "
             "put them right, or leave those videos out with --skip-bad",
@@ -63,11 +88,13 @@ def check_dataset(dataset: Dataset, *, workers: int, skip_bad: bool) -> tuple[st
         )
     lines = [f"left out because of {len(problems)} problems: {', '.join(names)}", *(f"  {item}" for item in problems)]
     sys.stderr.write("\n".join(lines) + "\n")
-    return names
+    return names, masks
 
 
-def find_problems(dataset: Dataset, *, workers: int) -> list[Problem]:
-    """All problems of a data set, in the order of its videos."""
+def find_problems(
+    dataset: Dataset, stored: StoredSize, workers: Workers
+) -> tuple[list[Problem], Mapping[Path, EncodedMask]]:
+    """All problems of a data set, in the order of its videos, and masks that were encoded on the way."""
     listed = Counter(video.name for video in dataset.videos)
     problems = [
         Problem(str(dataset.root), f"every video once, {name} too", f"it {count} times", name)
@@ -75,42 +102,52 @@ def find_problems(dataset: Dataset, *, workers: int) -> list[Problem]:
         if count > 1
     ]
     problems += [problem for video in dataset.videos for problem in _list_problems(dataset.root, video)]
-    tasks = [task for video in dataset.videos for task in _tasks(video)]
-    with (
-        progress("checking", sum(len(task.files) for task in tasks)) as shown,
-        closing(ordered_map(check_files, tasks, workers)) as results,
-    ):
-        for task, found in zip(tasks, results, strict=True):
-            problems += found
-            shown.advance(len(task.files), note=task.video)
+    masks: dict[Path, EncodedMask] = {}
+    kept_bytes = 0
+    tasks = (task for video in dataset.videos for task in _tasks(video, stored.of(video.size)))
+    with progress("checking", sum(len(video.frames) for video in dataset.videos)) as shown:
+        for checked in workers.map(check_files, tasks):
+            problems += checked.problems
+            size = sum(len(mask.png) for mask in checked.masks.values())
+            if kept_bytes + size <= MASK_CACHE_BYTES:
+                masks |= checked.masks
+                kept_bytes += size
+            shown.advance(checked.frames, note=checked.video)
     order = {video.name: index for index, video in enumerate(dataset.videos)}
-    return sorted(problems, key=lambda problem: order.get(problem.video, -1))
+    return sorted(problems, key=lambda problem: order[problem.video]), masks
 
 
-def check_files(task: CheckTask) -> list[Problem]:
-    """Problems of some frames and masks. Runs in a worker process."""
+def check_files(task: CheckTask) -> CheckedFiles:
+    """Look at some frames and masks. Runs in a worker process."""
     problems: list[Problem] = []
+    masks: dict[Path, EncodedMask] = {}
     for frame, mask, introduced in task.files:
         problems += diagnose_frame(frame, task.size)
-        if mask is not None:
-            problems += diagnose_mask(
-                mask,
-                frame_size=task.size,
-                declared_ids=task.object_ids,
-                single_object=task.single_object,
-                introduces=introduced,
-            )
-    return [replace(problem, video=task.video) for problem in problems]
+        if mask is None:
+            continue
+        found, labels = inspect_mask(
+            mask,
+            frame_size=task.size,
+            declared_ids=task.object_ids,
+            single_object=task.single_object,
+            introduces=introduced,
+        )
+        problems += found
+        if labels is not None:
+            masks[mask] = encode_mask(labels, task.stored_size)
+    return CheckedFiles(
+        task.video, len(task.files), [replace(problem, video=task.video) for problem in problems], masks
+    )
 
 
-def _tasks(video: Video) -> Iterator[CheckTask]:
+def _tasks(video: Video, stored_size: tuple[int, int]) -> Iterator[CheckTask]:
     introduced: dict[str, tuple[int, ...]] = {}
     for item in video.objects:
         introduced[item.first_frame] = (*introduced.get(item.first_frame, ()), item.id)
     for start in range(0, len(video.frames), FRAMES_PER_TASK):
         frames = video.frames[start : start + FRAMES_PER_TASK]
         files = tuple((frame, video.masks.get(frame.stem), introduced.get(frame.stem, ())) for frame in frames)
-        yield CheckTask(video.name, files, video.size, video.object_ids, video.single_object)
+        yield CheckTask(video.name, files, video.size, stored_size, video.object_ids, video.single_object)
 
 
 def _list_problems(root: Path, video: Video) -> list[Problem]:

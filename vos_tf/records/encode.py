@@ -18,36 +18,41 @@ from vos_tf.records.settings import JPEG_QUALITY
 _JPEG_START = b"\xff\xd8\xff"
 
 
+class EncodedMask(NamedTuple):
+    """A mask in its stored size.
+
+    Attributes:
+        png: Grey PNG of the ids.
+        ids: Object ids in it, rising; without background and void.
+    """
+
+    png: bytes
+    ids: tuple[int, ...]
+
+
 class FrameTask(NamedTuple):
     """One frame to encode.
 
     Attributes:
         frame: The image file.
-        mask: Its label map, or ``None`` where the frame is not annotated.
+        mask: Its label map on disk, or encoded already; ``None`` where the frame is not annotated.
         single_object: As in `Video`.
         size: ``(H, W)`` on disk.
         stored_size: ``(H, W)`` in the record.
     """
 
     frame: Path
-    mask: Path | None
+    mask: Path | EncodedMask | None
     single_object: bool
     size: tuple[int, int]
     stored_size: tuple[int, int]
 
 
 class EncodedFrame(NamedTuple):
-    """One encoded frame.
-
-    Attributes:
-        jpeg: The image.
-        mask: Grey PNG of the ids; empty where the frame is not annotated.
-        ids: Object ids in the stored mask, rising; without background and void.
-    """
+    """One encoded frame: a JPEG, and its mask where the frame is annotated."""
 
     jpeg: bytes
-    mask: bytes
-    ids: tuple[int, ...]
+    mask: EncodedMask | None
 
 
 def encode_frames(tasks: Sequence[FrameTask]) -> list[EncodedFrame]:
@@ -56,18 +61,22 @@ def encode_frames(tasks: Sequence[FrameTask]) -> list[EncodedFrame]:
     Raises:
         VosError: A file cannot be read or has another size than announced.
     """
-    return [_encode_frame(task) for task in tasks]
+    return [EncodedFrame(_encode_image(task), _read_mask(task)) for task in tasks]
 
 
-def _encode_frame(task: FrameTask) -> EncodedFrame:
-    jpeg = _encode_image(task)
-    if task.mask is None:
-        return EncodedFrame(jpeg, b"", ())
+def encode_mask(labels: LabelMap, stored_size: tuple[int, int]) -> EncodedMask:
+    """Resize a label map to the stored size and encode it."""
+    labels = resize_label_map(labels, stored_size)
+    return EncodedMask(_encoded(".png", labels, []), present_ids(labels))
+
+
+def _read_mask(task: FrameTask) -> EncodedMask | None:
+    if not isinstance(task.mask, Path):
+        return task.mask
     labels = read_label_map(task.mask, single_object=task.single_object)
     if labels.shape != task.size:
         raise VosError(f"{task.mask}: expected a mask of {_text(task.size)}, found {_text(labels.shape)}")
-    labels = resize_label_map(labels, task.stored_size)
-    return EncodedFrame(jpeg, _encoded(".png", labels, []), present_ids(labels))
+    return encode_mask(labels, task.stored_size)
 
 
 def _encode_image(task: FrameTask) -> bytes:
@@ -103,7 +112,7 @@ def _encoded(kind: str, pixels: NDArray[Any], parameters: list[int]) -> bytes:
 
 def present_ids(labels: LabelMap) -> tuple[int, ...]:
     """Object ids that occur in a label map, rising; without background and void."""
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()
     counts[[BACKGROUND, VOID]] = 0
     return tuple(int(value) for value in np.flatnonzero(counts))
 

@@ -50,8 +50,8 @@ def encode_record(
     lists: dict[str, Sequence[Sequence[bytes] | Sequence[int]]] = {
         "frame_names": [[name.encode()] for name in video.frame_names[first:end]],
         "frames": [[frame.jpeg] for frame in frames],
-        "masks": [[frame.mask] for frame in frames],
-        "mask_ids": [frame.ids for frame in frames],
+        "masks": [[frame.mask.png if frame.mask else b""] for frame in frames],
+        "mask_ids": [frame.mask.ids if frame.mask else () for frame in frames],
         "object_frames": [indices for _, indices in rows],
     }
     return encode_sequence_example(context, lists)

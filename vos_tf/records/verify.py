@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from vos_tf.records.framing import unframe
 from vos_tf.records.manifest import Manifest, RecordEntry, ShardEntry
 from vos_tf.records.record import index_record
 from vos_tf.records.sequence_example import WireError, decode_sequence_example
-from vos_tf.records.workers import ordered_map, worker_count
+from vos_tf.records.workers import Workers, worker_count
 
 VerifyTask = tuple[Path, ShardEntry | RecordEntry]
 
@@ -43,9 +42,9 @@ def verify_records(manifest: Manifest, *, workers: int = 0) -> None:
     frames = manifest.frame_count
     with (
         progress(f"verifying {manifest.folder.name}", frames) as shown,
-        closing(ordered_map(verify, _tasks(manifest), worker_count(workers))) as results,
+        Workers(worker_count(workers)) as pool,
     ):
-        for (_, entry), found in zip(_tasks(manifest), results, strict=True):
+        for (_, entry), found in zip(_tasks(manifest), pool.map(verify, _tasks(manifest)), strict=True):
             problems += found
             if isinstance(entry, RecordEntry):
                 shown.advance(len(entry.frames), note=entry.video)

@@ -7,12 +7,14 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Self, TypeVar
+
+import cv2
 
 from vos_tf.errors import VosError
 
@@ -29,58 +31,63 @@ def worker_count(workers: int) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ordered_map(
-    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
-) -> Generator[Result, None, None]:
-    """``function(task)`` for every task, in order.
+class Workers:
+    """Processes that work through tasks; used as a context, at whose end they end.
 
     Args:
-        function: A module-level function; it and the tasks are pickled.
-        tasks: Taken only as the results are consumed, so that there may be any number.
-        workers: Processes; with 1 the work is done in this process.
-
-    Raises:
-        VosError: A worker process was ended from outside.
+        count: Number of processes; with 1 the work is done in this one.
     """
-    if workers == 1:
-        yield from _one_threaded(function, tasks)
-        return
-    # Spawned, not forked: the caller may hold TensorFlow and its threads.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
-    try:
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._threads = cv2.getNumThreads()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        if self._count == 1:
+            cv2.setNumThreads(1)
+        else:
+            # Spawned, not forked: the caller may hold TensorFlow and its threads.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._count, mp_context=context, initializer=_begin_worker)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is None:
+            cv2.setNumThreads(self._threads)
+        else:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """``function(task)`` for every task, in order.
+
+        Args:
+            function: A module-level function; it and the tasks are pickled.
+            tasks: Taken only as the results are consumed, so that there may be any number.
+
+        Raises:
+            VosError: A worker process was ended from outside.
+        """
+        if self._pool is None:
+            yield from map(function, tasks)
+            return
         remaining = iter(tasks)
-        waiting: deque[Future[Result]] = deque(
-            pool.submit(function, task) for task in islice(remaining, TASKS_AHEAD * workers)
-        )
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(function, task) for task in islice(remaining, 1))
-            yield result
-    except BrokenProcessPool:
-        raise VosError(
-            "a worker process was ended from outside (often for want of memory): "
-            "run the same command again to continue, with fewer --workers"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _one_threaded(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    import cv2
-
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        for task in tasks:
-            yield function(task)
-    finally:
-        cv2.setNumThreads(threads)
+        try:
+            waiting: deque[Future[Result]] = deque(
+                self._pool.submit(function, task) for task in islice(remaining, TASKS_AHEAD * self._count)
+            )
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(self._pool.submit(function, task) for task in islice(remaining, 1))
+                yield result
+        except BrokenProcessPool:
+            raise VosError(
+                "a worker process was ended from outside (often for want of memory): "
+                "run the same command again to continue, with fewer --workers"
+            ) from None
 
 
 def _begin_worker() -> None:
-    import cv2
-
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
     parent = multiprocessing.parent_process()

@@ -121,7 +121,7 @@ def network_builder(config: RunConfig) -> Callable[[], Any]:
     def build() -> Any:
         network = build_network(config.model.name, config.network_settings)
         start = config.model.weights or config.configs.checkpoints_path
-        if start:
+        if start and start != "none":
             _start_from(network, Path(start))
         else:
             _load_trunk(network, config.model.trunk, config.model.trunk_weights)
