@@ -34,7 +34,7 @@ setup(
     install_requires=[
         TENSORFLOW,
         "keras>=3.13.2",
-        "numpy>=1.26",
+        "numpy>=2.0",
         "opencv-python-headless>=4.9",
         "pillow>=10.3",
         "pyyaml>=6.0",

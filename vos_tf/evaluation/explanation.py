@@ -11,7 +11,7 @@ import numpy as np
 
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
-from vos_tf.evaluation.preflight import mask_path, read_prediction
+from vos_tf.evaluation.preflight import mask_path, read_prediction, values_of
 from vos_tf.evaluation.protocols import PROTOCOLS, Plan, ScoringProtocol, protocol_for
 from vos_tf.evaluation.scoring import score_plan
 
@@ -85,8 +85,7 @@ def _predicted_ids(results: Path, plan: Plan, absent: frozenset[str]) -> tuple[i
     found: set[int] = set()
     for frame in plan.frames:
         if f"{name}/{frame}" not in absent:
-            labels = read_prediction(mask_path(results, name, frame), merge=False)
-            found.update(np.flatnonzero(np.bincount(labels.ravel())).tolist())
+            found.update(values_of(read_prediction(mask_path(results, name, frame), merge=False)))
     return tuple(sorted(found - {0}))
 
 

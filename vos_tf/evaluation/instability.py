@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +52,8 @@ def contour_points(mask: Mask) -> _Floats | None:
     Returns:
         float64 ``(N, 2)`` as (x, y), or ``None`` where there is no contour of three points.
     """
+    import cv2  # only this measure needs it
+
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None

@@ -129,7 +129,7 @@ class _Region:
     """One object of one frame; what is made from it is made once."""
 
     def __init__(self, labels: LabelMap, number: int) -> None:
-        self._size = height, width = labels.shape
+        self._size = (labels.shape[0], labels.shape[1])
         self.mask = bitmaps.pack(labels == number) if number else bitmaps.EMPTY
         self.area = bitmaps.count(self.mask)
 

@@ -13,11 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import Problem, ProblemsError, VosError
-from vos_tf.evaluation.preflight import mask_fault
+from vos_tf.evaluation.preflight import mask_fault, values_of
 from vos_tf.files import replacing
 from vos_tf.media.label_maps import read_label_map
 from vos_tf.progress import progress
@@ -125,8 +123,7 @@ def _check_mask(path: Path, video: Video) -> tuple[str, str] | None:
         return "an indexed PNG", "a file that cannot be decoded"
     if labels.shape != video.size:
         return f"{video.size[1]}x{video.size[0]} pixels", f"{labels.shape[1]}x{labels.shape[0]}"
-    ids = set(np.flatnonzero(np.bincount(labels.ravel())).tolist()) - {0}
-    unknown = sorted(ids - set(video.object_ids))
+    unknown = sorted(set(values_of(labels)) - {0, *video.object_ids})
     if unknown:
         known = ", ".join(map(str, video.object_ids))
         return f"object ids {known}", f"id {', '.join(map(str, unknown))}"

@@ -142,6 +142,14 @@ def read_prediction(path: Path, *, merge: bool) -> LabelMap:
     return np.not_equal(labels, 0).astype(np.uint8) if merge else labels
 
 
+def values_of(labels: LabelMap) -> list[int]:
+    """All values that a label map holds, rising, void and background included."""
+    flat = labels.ravel()
+    # Neighbours are mostly equal: only where the value changes is there anything to look at.
+    changes = flat[1:][flat[1:] != flat[:-1]]
+    return sorted({*flat[:1].tolist(), *np.unique(changes).tolist()})
+
+
 def mask_path(results: Path, sequence: str, frame: str) -> Path:
     """Where the mask of a frame lies."""
     return results / sequence / f"{frame}.png"
@@ -205,7 +213,7 @@ def _inspect(check: _Check) -> _Checked:
             wrong += 1
             found = f"{labels.shape[1]}x{labels.shape[0]}"
             problems.append(Problem(str(path), f"{check.size[1]}x{check.size[0]} pixels", found, check.sequence))
-        for number in np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist():
+        for number in values_of(labels):
             first.setdefault(number, path)
     return _Checked(check.sequence, first, wrong, tuple(problems))
 

@@ -13,7 +13,15 @@ from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import ProblemsError, VosError
 from vos_tf.evaluation.instability import temporal_instability
 from vos_tf.evaluation.measures import score_pairs
-from vos_tf.evaluation.preflight import Identical, Missing, Preflight, check_results, mask_path, read_prediction
+from vos_tf.evaluation.preflight import (
+    Identical,
+    Missing,
+    Preflight,
+    check_results,
+    mask_path,
+    read_prediction,
+    values_of,
+)
 from vos_tf.evaluation.proposals import match_proposals
 from vos_tf.evaluation.protocols import Plan, ScoringProtocol, protocol_for
 from vos_tf.evaluation.statistics import Decay
@@ -235,8 +243,7 @@ def _read_truth(video: Video, frame: str, protocol: ScoringProtocol) -> LabelMap
 def _pairs(prediction: LabelMap, ids: tuple[int, ...], protocol: ScoringProtocol) -> tuple[tuple[int, int], ...]:
     if protocol.max_proposals is None:
         return tuple((number, number) for number in ids)
-    proposals = np.flatnonzero(np.bincount(prediction.ravel(), minlength=1)).tolist()
-    return tuple((proposal, number) for proposal in sorted({0, *proposals}) for number in ids)
+    return tuple((proposal, number) for proposal in sorted({0, *values_of(prediction)}) for number in ids)
 
 
 def _tracks(

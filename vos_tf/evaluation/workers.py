@@ -9,8 +9,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
-import cv2
-
 from vos_tf.errors import VosError
 
 Task = TypeVar("Task")
@@ -50,21 +48,11 @@ def open_workers(count: int) -> Iterator[Workers]:
     if count < 1:
         raise VosError(f"workers: expected 1 or more, found {count}")
     if count == 1:
-        threads = cv2.getNumThreads()
-        _use_one_thread()
-        try:
-            yield Workers(None)
-        finally:
-            cv2.setNumThreads(threads)
+        yield Workers(None)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_use_one_thread)
+    pool = ProcessPoolExecutor(count, mp_context=context)
     try:
         yield Workers(pool)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _use_one_thread() -> None:
-    # The crops are too small to gain from threads, and one thread per process is what `workers` promises.
-    cv2.setNumThreads(1)
