@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from conftest import tiny_values
+from tiny_training import tiny_values
 
 from vos_tf.errors import VosError
 from vos_tf.models.exchange import load_model

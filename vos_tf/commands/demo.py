@@ -67,4 +67,4 @@ def _summary(run: Path, results: Path, data: Path) -> None:
 
 def _mean_j(path: Path) -> float:
     scores = json.loads(path.read_text(encoding="utf-8"))
-    return float(scores["overall"]["J"]["mean"])
+    return float(scores["overall"]["all"]["J"]["mean"])
