@@ -31,6 +31,15 @@ from vos_tf.media.label_maps import encode_label_map, read_label_map
 SIZE = (480, 854)
 SEQUENCE_FRAMES = 80
 PLAIN_FRAMES = 20
+CALL = """
+import atexit, re, resource, sys
+from vos_tf.commands.main import main
+def tell():
+    own = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+    sys.stderr.write(f"peak {max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)}")
+atexit.register(tell)
+main()
+"""
 
 
 @dataclass(frozen=True)
@@ -98,25 +107,23 @@ def write_case(folder: Path, case: Case) -> tuple[Path, Path]:
     return root, results
 
 
-def timed(command: list[str]) -> Run:
-    """Run a command to its end."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+def timed(words: list[str]) -> Run:
+    """Run ``vos-tf`` with some words to its end."""
+    start, before = time.perf_counter(), os.times()
+    done = subprocess.run([sys.executable, "-c", CALL, *words], capture_output=True, text=True, check=False)
+    wall, after = time.perf_counter() - start, os.times()
+    if done.returncode:
+        raise SystemExit(f"vos-tf {' '.join(words)}: {done.stderr}")
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return Run(wall, used, int(done.stderr.rsplit("peak ", 1)[1]) / 1024)
 
 
 def score(root: Path, results: Path, case: Case, workers: int) -> Run:
     """Run the command on a case."""
     dataset = "davis2016" if case.protocol == "davis2016" else "davis2017"
-    call = "import sys; from vos_tf.commands.main import main; main()"
     words = ["score", str(results), "--dataset", dataset, "--root", str(root), "--split", "val"]
     options = ["--protocol", case.protocol, "--workers", str(workers)]
-    return timed([sys.executable, "-c", call, *words, *options])
+    return timed([*words, *options])
 
 
 def best(runs: list[Run]) -> Run:
@@ -199,12 +206,11 @@ def main() -> None:
         Case("3 objects", "davis2017", 3, 3, frames),
         Case("unsupervised, 20 proposals x 3 objects", "davis2017-unsupervised", 3, 20, frames // 2),
     ]
-    helped = [sys.executable, "-c", "from vos_tf.commands.main import main; main()", "score", "--help"]
     report = {
         "cores": len(os.sched_getaffinity(0)),
         "load_at_start": round(os.getloadavg()[0], 2),
         "size": list(SIZE),
-        "help_seconds": round(best([timed(helped) for _ in range(5)]).wall, 3),
+        "help_seconds": round(best([timed(["score", "--help"]) for _ in range(5)]).wall, 3),
         **{case.name: measure_case(case, chosen.repeats, True) for case in cases},
     }
     short, long = (Case("", "davis2017", 1, 1, count) for count in (80, 4 * frames))

@@ -66,7 +66,7 @@ def test_score_prints_tables_and_writes_files(tmp_path, root, results):
 def test_refused_results_exit_with_1_and_list_every_fault(root, results):
     (results / "s" / "00003.png").unlink()
     (results / "t" / "00002.png").unlink()
-    options = ("--dataset", "davis2017", "--root", root)
+    options = ("--dataset", "davis2017", "--root", root, "--split", "val")
     process = run("score", results, *options, expect=1)
     assert "s/00003.png: expected a mask, found no such file" in process.stderr
     assert "t/00002.png: expected a mask, found no such file" in process.stderr
@@ -75,7 +75,7 @@ def test_refused_results_exit_with_1_and_list_every_fault(root, results):
 
 
 def test_explain_names_every_protocol(root, results):
-    process = run("score", results, "--dataset", "davis2017", "--root", root, "--explain", "s")
+    process = run("score", results, "--dataset", "davis2017", "--root", root, "--split", "val", "--explain", "s")
     for protocol in ("davis2016", "davis2017-unsupervised", "youtube-vos", "folder"):
         assert protocol in process.stdout
     assert "leaves out 2 of 8 frames" in process.stdout
@@ -84,11 +84,14 @@ def test_explain_names_every_protocol(root, results):
 def test_compare_prints_differences_and_writes_pictures(tmp_path, root, results):
     other = write_masks(tmp_path / "other", {k: [np.roll(x, 4, axis=1) for x in v] for k, v in TRUTH.items()})
     page = tmp_path / "compare.html"
-    process = run("compare", results, other, "--dataset", "davis2017", "--root", root, "--html", page)
+    process = run("compare", results, other, "--dataset", "davis2017", "--root", root, "--split", "val", "--html", page)
     assert "other - results: -0." in process.stdout
     assert "95% interval" in process.stdout
     assert page.read_text().count("<img") >= 8
-    assert "two folders or more" in run("compare", results, "--dataset", "davis2017", "--root", root, expect=1).stderr
+    assert (
+        "two folders or more"
+        in run("compare", results, "--dataset", "davis2017", "--root", root, "--split", "val", expect=1).stderr
+    )
 
 
 def test_package_writes_and_checks(tmp_path, root, results):
@@ -113,7 +116,7 @@ def test_help_does_not_load_tensorflow_nor_numpy():
 def test_scoring_does_not_load_tensorflow(root, results):
     code = (
         "import sys; from vos_tf.commands.main import app\n"
-        f"try: app(['score', {str(results)!r}, '--dataset', 'davis2017', '--root', {str(root)!r}])\n"
+        f"try: app(['score', {str(results)!r}, '--dataset', 'davis2017', '--root', {str(root)!r}, '--split', 'val'])\n"
         "except SystemExit: pass\nprint('tensorflow' in sys.modules, 'keras' in sys.modules)"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

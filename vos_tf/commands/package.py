@@ -10,6 +10,7 @@ import typer
 from vos_tf.commands.score import ROOT
 
 RESULTS = typer.Argument(None, help="Folder with <sequence>/<frame>.png; not with --check.")
+SPLIT = typer.Option(..., "--split", help="Split of the data set: val, test-dev, valid, test.")
 PROTOCOL = typer.Option(..., "--protocol", help="Whose layout the zip has.")
 OUT = typer.Option(None, "--out", help="The zip to write.")
 CHECK = typer.Option(None, "--check", help="A zip made by anyone, to be checked instead.")
@@ -19,7 +20,7 @@ def package(
     results: Path | None = RESULTS,
     protocol: Literal["davis2017", "youtube-vos"] = PROTOCOL,
     root: Path = ROOT,
-    split: str = typer.Option("val", "--split", help="Split of the data set: val, test-dev, valid, test."),
+    split: str = SPLIT,
     out: Path | None = OUT,
     check: Path | None = CHECK,
 ) -> None:

@@ -10,7 +10,7 @@ import typer
 RESULTS = typer.Argument(..., help="Folder with <sequence>/<frame>.png.", show_default=False)
 DATASET = typer.Option(..., "--dataset", help="davis2016, davis2017, youtube-vos, folder or synthetic.")
 ROOT = typer.Option(..., "--root", help="Folder of the data set.")
-SPLIT = typer.Option("val", "--split", help="Split to score on.")
+SPLIT = typer.Option(..., "--split", help="Split of the data set: val, valid, train-val.")
 PROTOCOL = typer.Option(
     None,
     "--protocol",
