@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-from vos_tf.config import fill
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.segmenter import Segmenter
 from vos_tf.models.exchange import find_model, load_model, load_weights
-from vos_tf.models.registry import build_network, default_settings
+from vos_tf.models.registry import build_network, resolve_settings
 
 
 def load(path: str | Path, *, rule: MergeRule | None = None, objects_per_call: int = 0) -> Segmenter:
@@ -50,10 +48,3 @@ def build(name: str, *, trunk: str | None = None, weights: str | Path | None = N
     if weights is not None:
         load_weights(network, Path(weights))
     return Segmenter(network)
-
-
-def resolve_settings(name: str, trunk: str | None, changes: dict[str, Any] | Any) -> Any:
-    """The settings of model ``name`` for ``trunk`` with ``changes``, checked."""
-    base = default_settings(name, trunk or "vgg16")
-    values = {item.name: getattr(base, item.name) for item in dataclasses.fields(base)}
-    return fill(type(base), {**values, **dict(changes)}, "model.settings")

@@ -20,11 +20,11 @@ import yaml
 from tiny_training import tiny_values
 
 from vos_tf.errors import VosError
+from vos_tf.jobs.train import train_run
 from vos_tf.models.exchange import load_model
 from vos_tf.training.checkpoints import list_checkpoints, read_position
 from vos_tf.training.loop import Trainer
 from vos_tf.training.run import RunConfig, run_config
-from vos_tf.training.start import train_run
 
 TRAIN = [sys.executable, "-m", "vos_tf.commands.train"]
 
@@ -158,7 +158,7 @@ if {replicas} > 1:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {replicas})
 from vos_tf.training.run import run_config
-from vos_tf.training.start import train_run
+from vos_tf.jobs.train import train_run
 train_run(run_config(json.loads({config!r})), Path({run!r}))
 """
 

@@ -36,7 +36,7 @@ def evaluate(
     from vos_tf.commands.quiet import quiet_tensorflow
 
     quiet_tensorflow()
-    from vos_tf.inference.evaluate import EvaluationRequest, evaluate_run
+    from vos_tf.jobs.evaluate import EvaluationRequest, evaluate_run
 
     request = EvaluationRequest(
         run=run,
@@ -59,7 +59,7 @@ def evaluate(
 
 def main() -> None:
     """Entry point of ``VOS_evaluate.py``."""
-    from vos_tf.commands.main import run as run_command
+    from vos_tf.commands.running import run as run_command
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(evaluate)

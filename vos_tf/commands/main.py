@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-
 import typer
 
 from vos_tf.commands.compare import compare
@@ -13,11 +10,11 @@ from vos_tf.commands.evaluate import evaluate
 from vos_tf.commands.export import export
 from vos_tf.commands.package import package
 from vos_tf.commands.preprocess import preprocess
+from vos_tf.commands.running import run
 from vos_tf.commands.score import score
 from vos_tf.commands.split import split
 from vos_tf.commands.synthesize import synthesize
 from vos_tf.commands.train import train
-from vos_tf.errors import VosError
 from vos_tf.version import __version__
 
 app = typer.Typer(
@@ -53,18 +50,6 @@ def _root(
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
 ) -> None:
     pass
-
-
-def run(application: Callable[[], object]) -> None:
-    """Run a command line; a user's mistake becomes one sentence on the error stream and exit code 1."""
-    try:
-        application()
-    except VosError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; run the same command again to continue\n")
-        sys.exit(130)
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def describe(manifest: Manifest) -> str:
 
 def main() -> None:
     """Entry point of ``preprocess.py``."""
-    from vos_tf.commands.main import run as run_command
+    from vos_tf.commands.running import run as run_command
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(preprocess)

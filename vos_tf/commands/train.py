@@ -45,8 +45,8 @@ def train(
 
     quiet_tensorflow()
     from vos_tf.config import layered
+    from vos_tf.jobs.train import say, train_run
     from vos_tf.training.run import run_config
-    from vos_tf.training.start import say, train_run
 
     options = {
         "training": {
@@ -84,7 +84,7 @@ def _text(path: Path | None) -> str | None:
 
 def main() -> None:
     """Entry point of ``VOS.py``."""
-    from vos_tf.commands.main import run as run_command
+    from vos_tf.commands.running import run as run_command
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(train)

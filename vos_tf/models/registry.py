@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from vos_tf.config import fill
 from vos_tf.errors import VosError
 
 
 @dataclass(frozen=True)
 class ModelKind:
-    """Where a model lives: ``module`` holds the network class, its settings and ``default_settings(trunk)``."""
+    """Where a model lives: ``module`` holds the class ``network`` and ``default_settings(trunk)``."""
 
     module: str
     network: str
-    settings: str
+    trunk: str
 
 
-_MODELS = {"s2s": ModelKind("vos_tf.models.s2s", "S2S", "S2SSettings")}
+_MODELS = {"s2s": ModelKind("vos_tf.models.s2s", "S2S", "vgg16")}
 
 
 def model_names() -> tuple[str, ...]:
@@ -31,17 +33,23 @@ def _part(name: str, part: str) -> Any:
     if name not in _MODELS:
         raise VosError(f"model: expected one of {', '.join(_MODELS)}, found {name!r}")
     kind = _MODELS[name]
-    return getattr(import_module(kind.module), {"network": kind.network, "settings": kind.settings}.get(part, part))
-
-
-def settings_class(name: str) -> Any:
-    """The settings dataclass of a model."""
-    return _part(name, "settings")
+    return getattr(import_module(kind.module), kind.network if part == "network" else part)
 
 
 def default_settings(name: str, trunk: str) -> Any:
     """The settings a model has for a trunk when nothing else is said."""
     return _part(name, "default_settings")(trunk)
+
+
+def resolve_settings(name: str, trunk: str | None, changes: Mapping[str, Any]) -> Any:
+    """The settings of model ``name`` for ``trunk`` (``None``: the model's own) with ``changes``, checked.
+
+    Raises:
+        VosError: No such model, trunk or setting, or a value that does not fit.
+    """
+    base = default_settings(name, trunk or _MODELS[name].trunk if name in _MODELS else "")
+    values = {item.name: getattr(base, item.name) for item in dataclasses.fields(base)}
+    return fill(type(base), {**values, **changes}, "model.settings")
 
 
 def build_network(name: str, settings: Any) -> Any:

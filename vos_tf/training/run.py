@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from vos_tf.api import resolve_settings
 from vos_tf.config import DataSettings, ModelChoice, OriginalKeys, TrainingSettings, fill, read_yaml, refuse_unknown
 from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
+from vos_tf.models.registry import resolve_settings
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
 from vos_tf.version import __version__
 

@@ -9,9 +9,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from vos_tf.api import load
 from vos_tf.config import TrainingSettings
 from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
+from vos_tf.export.parity import check_saved_model
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.files import write_json
 from vos_tf.models.backbones import trunk_kind
@@ -58,9 +60,17 @@ def train_run(config: RunConfig, run: Path, *, resume: bool = False) -> Training
     result = trainer.train()
     if result.finished and is_chief(strategy):
         if config.training.export:
-            export_saved_model(trainer.network, run / "saved_model")
+            _export(run)
         _write_receipt(run, config, data, result)
     return result
+
+
+def _export(run: Path) -> None:
+    """The final model as SavedModel, checked; in float32 whatever the precision of training was."""
+    set_precision("float32")
+    segmenter = load(run)
+    export_saved_model(segmenter.network, run / "saved_model")
+    check_saved_model(segmenter, run / "saved_model")
 
 
 def _check_continuation(config: RunConfig, run: Path, resume: bool) -> None:

@@ -1,0 +1,20 @@
+"""How every command line ends: well, with one sentence about a mistake, or interrupted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from vos_tf.errors import VosError
+
+
+def run(application: Callable[[], object]) -> None:
+    """Run a command line; a user's mistake becomes one sentence on the error stream and exit code 1."""
+    try:
+        application()
+    except VosError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; run the same command again to continue\n")
+        sys.exit(130)

@@ -1,0 +1,75 @@
+"""The demo: the whole job on made-up video, by the commands a user would type."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from vos_tf.errors import VosError
+
+# The scripts of a checkout; where vos_tf was installed without them, the same commands of vos-tf.
+_SCRIPTS = {"preprocess": "preprocess.py", "train": "VOS.py", "evaluate": "VOS_evaluate.py"}
+
+
+def run_demo(out: Path, *, from_scratch: bool, workers: int) -> None:
+    """Generate video, preprocess it, train, segment unseen video, score it, export; then say where everything is.
+
+    Args:
+        out: Folder for everything.
+        from_scratch: Train from random weights instead of those that come with vos_tf.
+        workers: Processes for generating, preprocessing and scoring.
+
+    Raises:
+        VosError: One of the commands failed.
+    """
+    data, records, run, results = out / "data", out / "records", out / "runs" / "s2s", out / "results"
+    share = ["--workers", str(workers)]
+    evaluate = ["--dataset", "synthetic", "--root", str(data), "--split", "valid", "--results", str(results), *share]
+    start = ["--weights", "none"] if from_scratch else []
+    _run("synthesize", "--out", str(data), "--videos", "40", "--valid-videos", "12", "--seed", "2024", *share)
+    _run(
+        "preprocess",
+        *("--dataset", "synthetic", "--root", str(data), "--split", "train"),
+        *("--out", str(records), "--size", "128x224", *share),
+    )
+    _run("train", "--recipe", "s2s_demo", "--records", str(records), "--run", str(run), *start)
+    _run("evaluate", "--run", str(run), "--scenario-name", "s2s", *evaluate)
+    _run("evaluate", "--baseline", "--scenario-name", "first_mask", *evaluate)
+    _summary(run, results, data)
+
+
+def _say(line: str = "") -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _run(command: str, *arguments: str) -> None:
+    script = _SCRIPTS.get(command, "")
+    if script and Path(script).is_file():
+        shown, called = ["python", script], [sys.executable, script]
+    else:
+        shown, called = ["vos-tf", command], [sys.executable, "-m", "vos_tf", command]
+    _say(f"\n$ {' '.join([*shown, *arguments])}")
+    finished = subprocess.run([*called, *arguments], check=False)
+    if finished.returncode:
+        raise VosError(f"demo: '{' '.join(shown)}' ended with exit code {finished.returncode}")
+
+
+def _summary(run: Path, results: Path, data: Path) -> None:
+    ours, baseline = (_mean_j(results / name / "scores.json") for name in ("s2s", "first_mask"))
+    overlay = sorted((results / "s2s" / "overlays").glob("*.png"))[0]
+    _say()
+    _say(f"mean J on unseen videos  {ours:.3f}")
+    _say(f"first mask repeated      {baseline:.3f}  (what has to be beaten)")
+    _say(f"videos                   {data}")
+    _say(f"masks                    {results / 's2s'}")
+    _say(f"overlay picture          {overlay}")
+    _say(f"report                   {results / 's2s' / 'report.html'}")
+    _say(f"SavedModel               {run / 'saved_model'}")
+
+
+def _mean_j(path: Path) -> float:
+    scores = json.loads(path.read_text(encoding="utf-8"))
+    return float(scores["overall"]["all"]["J"]["mean"])
