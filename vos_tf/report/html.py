@@ -61,7 +61,7 @@ ul{margin:6px 0;padding-left:22px}
 footer{margin-top:56px;border-top:1px solid var(--line);padding-top:14px;font-size:.88rem;color:var(--soft)}
 @media(max-width:560px){main{padding:18px 14px 48px}h1{font-size:1.45rem}.card b{font-size:1.4rem}
 .cards{grid-template-columns:repeat(3,1fr);gap:8px}.card{padding:10px 12px}.card.main{grid-column:1/-1}
-th,td{padding:7px 9px}}
+th,td{padding:7px 9px}th.minor,td.minor{display:none}}
 @media print{.scroll{overflow:visible}section{break-inside:avoid}}
 """
 
@@ -85,6 +85,10 @@ for(const head of document.querySelectorAll("th")){
   head.addEventListener("keydown",event=>{if(event.key==="Enter"||event.key===" "){event.preventDefault();sort()}});
 }
 """
+
+
+MINOR = "minor"
+"""Kind of the cells that a phone does not show; `table_html` hides their heading too."""
 
 
 class Cell(NamedTuple):
@@ -117,13 +121,14 @@ def number_cell(value: float, *, bar: bool = False, digits: int = 3, signed: boo
     return Cell(text.replace("-", "&minus;"), value, min(max(value, 0.0), 1.0) if bar else None)
 
 
-def table_html(columns: Sequence[str], rows: Iterable[Sequence[Cell]], text_columns: int = 1) -> str:
-    """A table that sorts by a click on a heading; the first ``text_columns`` columns are aligned left."""
+def table_html(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """A table that sorts by a click on a heading; a column is of the kind of its first cell."""
+    lines = list(rows)
+    kinds = [cell.kind for cell in lines[0]] if lines else [""] * len(columns)
     heads = "".join(
-        f'<th scope="col"{" class=text" if index < text_columns else ""}>{escape(column)}</th>'
-        for index, column in enumerate(columns)
+        f'<th scope="col" class="{kind}">{escape(column)}</th>' for column, kind in zip(columns, kinds, strict=True)
     )
-    body = "".join(f"<tr>{''.join(map(_cell_html, row))}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(map(_cell_html, row))}</tr>" for row in lines)
     return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

@@ -15,6 +15,7 @@ from vos_tf.evaluation.tables import Row, ScoreTable, TrackScores
 from vos_tf.files import write_bytes
 from vos_tf.progress import progress
 from vos_tf.report.html import (
+    MINOR,
     Cell,
     card_html,
     figure_html,
@@ -98,7 +99,7 @@ def _sequence_table(table: ScoreTable) -> Iterator[str]:
     for name, row in table.sequence_rows().items():
         tracks = table.by_sequence[name]
         frames = len({frame for item in tracks for frame in item.track.frames})
-        counts = (Cell(str(len(tracks)), len(tracks)), Cell(str(frames), frames))
+        counts = (_count(len(tracks)), _count(frames))
         rows.append((text_cell(name, _anchor(name)), *counts, *_cells(row)))
     columns = ("sequence", "objects", "frames", *_columns(table))
     yield f"<h2>Sequences ({len(rows)})</h2><p class=soft>A click on a heading sorts.</p>" + table_html(columns, rows)
@@ -107,15 +108,17 @@ def _sequence_table(table: ScoreTable) -> Iterator[str]:
 def _object_table(table: ScoreTable) -> Iterator[str]:
     rows = []
     matched = any(item.proposal for item in table.tracks)
+    named = any(item.track.category for item in table.tracks)
     for item in table.tracks:
         track = item.track
         cells = [text_cell(item.sequence, _anchor(item.sequence)), Cell(str(track.object_id), track.object_id)]
         if matched:
             cells.append(Cell(str(item.proposal or "none"), item.proposal or 0))
-        cells.append(text_cell(track.category or "-"))
-        cells.append(Cell(str(len(track.frames)), len(track.frames)))
+        cells += [text_cell(track.category or "-")] if named else []
+        cells.append(_count(len(track.frames)))
         rows.append((*cells, *_cells(item.statistics(table.decay))))
-    columns = ("sequence", "object", *(("proposal",) if matched else ()), "category", "frames", *_columns(table))
+    names = (*(("proposal",) if matched else ()), *(("category",) if named else ()))
+    columns = ("sequence", "object", *names, "frames", *_columns(table))
     yield f"<h2>Objects ({len(rows)})</h2>" + table_html(columns, rows)
 
 
@@ -191,6 +194,10 @@ def _colour(item: TrackScores) -> tuple[int, int, int]:
     """The colour the object's mask has in the pictures: that of the predicted id."""
     red, green, blue = (int(value) for value in overlay_palette()[item.proposal or item.track.object_id])
     return red, green, blue
+
+
+def _count(number: int) -> Cell:
+    return Cell(str(number), number, kind=MINOR)
 
 
 def _columns(table: ScoreTable) -> list[str]:
