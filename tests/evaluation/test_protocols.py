@@ -172,3 +172,11 @@ def test_protocol_of_the_data_set_and_unknown_names(tmp_path):
     with pytest.raises(VosError, match="expected one of davis2016"):
         protocol_for(make_dataset(tmp_path / "x", {"s": ONE}), "davis2018")
     assert all(protocol.rules and math.isfinite(len(protocol.title)) for protocol in PROTOCOLS.values())
+
+
+def test_grey_masks_of_a_single_object_count_under_every_protocol_with_given_ids(tmp_path):
+    grey = [np.where(labels > 0, np.uint8(255), labels) for labels in ONE]
+    dataset = make_dataset(tmp_path / "data", {"s": grey}, "davis2016", single_object=True)
+    results = write_masks(tmp_path / "results", {"s": [np.roll(labels, 1, axis=0) for labels in grey]})
+    first, *others = (score_results(results, dataset, protocol=name) for name in ("davis2016", SEMI, "folder"))
+    assert all(means(table)[1] == pytest.approx(means(first)[1]) for table in others)

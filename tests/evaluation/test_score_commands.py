@@ -1,6 +1,8 @@
 """The commands as a user runs them: exit codes, what is printed, what is written."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -126,3 +128,29 @@ def test_scoring_does_not_load_tensorflow(root, results):
 def test_every_command_of_evaluation_is_registered():
     output = CliRunner().invoke(main.app, ["--help"]).output
     assert all(name in output for name in ("score", "compare", "package", "split"))
+
+
+def test_ctrl_c_ends_all_processes_without_a_traceback(tmp_path):
+    masks = {"s": [square(10 + i % 50, 10, side=200, size=(480, 640)) for i in range(120)]}
+    root = tmp_path / "davis"
+    made = make_dataset(tmp_path / "made", masks, pictures=True)
+    for folder in ("JPEGImages", "Annotations"):
+        (root / folder).mkdir(parents=True)
+        (made.root / folder).rename(root / folder / "480p")
+    (root / "ImageSets" / "2016").mkdir(parents=True)
+    (root / "ImageSets" / "2016" / "val.txt").write_text("s\n")
+    results = write_masks(tmp_path / "results", {"s": [np.roll(labels, 3, axis=1) for labels in masks["s"]]})
+    words = ["score", results, "--dataset", "davis2016", "--root", root, "--split", "val", "--workers", "2"]
+    command = [sys.executable, "-c", "from vos_tf.commands.main import main; main()", *map(str, words)]
+    process = subprocess.Popen(
+        [*command, "--measures", "J,F,T"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert "Pre-flight" in process.stdout.readline()  # scoring has begun
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors

@@ -71,6 +71,8 @@ def _verdict(results: Path, video: Video, protocol: ScoringProtocol) -> Verdict:
     )
     ids = _predicted_ids(results, plan, absent)
     numbers = tuple(track.object_id for track in plan.tracks)
+    if protocol.merges(video):
+        ids = (1,) if ids else ()
     lines = (*_frame_lines(plan, len(absent)), *_object_lines(plan, video), *_id_lines(plan, protocol, ids))
     if protocol.max_proposals is not None and max(ids, default=0) > protocol.max_proposals:
         return Verdict(protocol.name, len(plan.frames), numbers, math.nan, math.nan, lines)

@@ -192,7 +192,9 @@ def _checks(results: Path, plan: Plan, lost: tuple[str, ...], protocol: ScoringP
     there = [frame for frame in plan.frames if frame not in set(lost)]
     paths = [mask_path(results, plan.video.name, frame) for frame in there]
     for start in range(0, len(paths), _CHUNK):
-        yield _Check(plan.video.name, tuple(paths[start : start + _CHUNK]), plan.video.size, protocol.merge_objects)
+        yield _Check(
+            plan.video.name, tuple(paths[start : start + _CHUNK]), plan.video.size, protocol.merges(plan.video)
+        )
 
 
 def _inspect(check: _Check) -> _Checked:

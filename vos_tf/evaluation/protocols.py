@@ -88,6 +88,10 @@ class ScoringProtocol(ABC):
             VosError: Nothing can be scored, or a frame that counts has no annotation.
         """
 
+    def merges(self, video: Video) -> bool:
+        """Whether all ids of a prediction mean one object: by the rules, or because the video has only one."""
+        return self.merge_objects or (video.single_object and self.max_proposals is None)
+
     def remarks(self) -> tuple[str, ...]:
         """What the user should know about this protocol on this data set."""
         return ()

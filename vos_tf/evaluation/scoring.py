@@ -217,11 +217,12 @@ def score_plan(
 def score_chunk(chunk: Chunk) -> list[FrameScores]:
     """Read and compare the frames of a chunk (runs in a worker)."""
     protocol, with_T = chunk.protocol, "T" in chunk.measures
+    merge = protocol.merges(chunk.video)
     before = read_prediction(chunk.previous, merge=True) if with_T and chunk.previous else None
     scores = []
     for frame, path, ids in zip(chunk.frames, chunk.predictions, chunk.object_ids, strict=True):
         truth = _read_truth(chunk.video, frame, protocol)
-        prediction = np.zeros_like(truth) if path is None else read_prediction(path, merge=protocol.merge_objects)
+        prediction = np.zeros_like(truth) if path is None else read_prediction(path, merge=merge)
         pairs = _pairs(prediction, ids, protocol)
         values = score_pairs(prediction, truth, pairs, ignore_void=protocol.ignore_void, contours="F" in chunk.measures)
         instability = np.nan if before is None else temporal_instability(before != 0, prediction != 0)
