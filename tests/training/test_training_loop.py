@@ -168,12 +168,23 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, output
 
 
-def test_two_replicas_equal_one_device(tiny_records: Path, tmp_path: Path) -> None:
-    for replicas, strategy in ((1, "default"), (2, "mirrored")):
-        config = json.dumps(tiny_values(tiny_records, strategy=strategy, n_epochs=2))
-        finish(run_python(DISTRIBUTED.format(replicas=replicas, config=config, run=str(tmp_path / strategy))))
-    for one, two in zip(weights(tmp_path / "default"), weights(tmp_path / "mirrored"), strict=True):
+@pytest.fixture(scope="module")
+def one_device(tiny_records: Path, tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
+    """Weights after two epochs on one device."""
+    run = tmp_path_factory.mktemp("one_device") / "run"
+    train_run(run_config(tiny_values(tiny_records, n_epochs=2)), run)
+    return weights(run)
+
+
+def assert_close(run: Path, wanted: list[np.ndarray]) -> None:
+    for one, two in zip(weights(run), wanted, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_two_replicas_equal_one_device(tiny_records: Path, tmp_path: Path, one_device: list[np.ndarray]) -> None:
+    config = json.dumps(tiny_values(tiny_records, strategy="mirrored", n_epochs=2))
+    finish(run_python(DISTRIBUTED.format(replicas=2, config=config, run=str(tmp_path))))
+    assert_close(tmp_path, one_device)
 
 
 def free_ports(count: int) -> list[int]:
@@ -184,20 +195,17 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def test_two_workers_equal_one_device(tiny_records: Path, tmp_path: Path) -> None:
+def test_two_workers_equal_one_device(tiny_records: Path, tmp_path: Path, one_device: list[np.ndarray]) -> None:
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     config = json.dumps(tiny_values(tiny_records, strategy="multi_worker", n_epochs=2))
-    code = DISTRIBUTED.format(replicas=1, config=config, run=str(tmp_path / "workers"))
+    code = DISTRIBUTED.format(replicas=1, config=config, run=str(tmp_path))
     cluster = [
         {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})}
         for index in range(2)
     ]
     for process in [run_python(code, variables) for variables in cluster]:
         finish(process)
-    config = json.dumps(tiny_values(tiny_records, n_epochs=2))
-    finish(run_python(DISTRIBUTED.format(replicas=1, config=config, run=str(tmp_path / "one"))))
-    for one, two in zip(weights(tmp_path / "one"), weights(tmp_path / "workers"), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+    assert_close(tmp_path, one_device)
 
 
 def test_multi_worker_without_a_cluster_is_one_clear_sentence(tiny_run: RunConfig, tmp_path: Path) -> None:
