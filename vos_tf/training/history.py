@@ -60,7 +60,7 @@ def write_history(path: Path, rows: list[EpochRecord]) -> None:
 
 
 class TensorBoard:
-    """Scalars and pictures for TensorBoard; silent where this process is not the one that writes."""
+    """Scalars for TensorBoard; silent where this process is not the one that writes."""
 
     def __init__(self, folder: Path, *, active: bool) -> None:
         self._writer: Any = tf.summary.create_file_writer(str(folder)) if active else None
@@ -70,12 +70,6 @@ class TensorBoard:
         if self._writer is not None:
             with self._writer.as_default():
                 tf.summary.scalar(name, value, step=step)
-
-    def image(self, name: str, image: Any, step: int) -> None:
-        """Add one picture, uint8 ``(H, W, 3)``."""
-        if self._writer is not None:
-            with self._writer.as_default():
-                tf.summary.image(name, image[None], step=step)
 
     def flush(self) -> None:
         """Bring everything to disk."""

@@ -1,0 +1,84 @@
+"""The rooms of the package: who may import whom, and who must not wait for TensorFlow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "vos_tf"
+# From the bottom up: a room may import what stands on a lower floor, or itself.
+FLOORS = [
+    {"errors", "version"},
+    {"files", "progress"},
+    {"config", "media"},
+    {"datasets"},
+    {"models", "losses", "records", "evaluation"},
+    {"pipeline"},
+    {"inference", "training", "report"},
+    {"api"},
+    {"export"},
+    {"jobs"},
+    {"commands"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+ENTRANCES = {"__init__", "__main__"}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append(node.module)
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    room = room_of(path)
+    if room in ENTRANCES:
+        return
+    for module in imports(path):
+        if module.startswith("vos_tf."):
+            other = module.split(".")[1]
+            assert other == room or FLOOR[other] < FLOOR[room], f"{room} imports {module}"
+
+
+@pytest.mark.parametrize("room", ["media", "datasets", "evaluation", "report", "models", "losses", "config"])
+def test_rooms_without_tensorflow(room: str) -> None:
+    for path in FILES:
+        if room_of(path) == room:
+            assert not [name for name in imports(path) if name.split(".")[0] == "tensorflow"], path
+
+
+@pytest.mark.parametrize("room", ["models", "losses"])
+def test_networks_use_keras_only(room: str) -> None:
+    allowed = {"keras", "numpy", "vos_tf", *sys.stdlib_module_names}
+    for path in FILES:
+        if room_of(path) == room:
+            assert not [name for name in imports(path) if name.split(".")[0] not in allowed], path
+
+
+def test_scoring_and_data_sets_do_not_wait_for_tensorflow() -> None:
+    code = (
+        "import sys, vos_tf, vos_tf.datasets, vos_tf.evaluation, vos_tf.report.page, vos_tf.commands.main;"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_files_are_read_in_one_sitting() -> None:
+    lengths = {path: path.read_text(encoding="utf-8").count("\n") for path in FILES}
+    assert not [path for path, lines in lengths.items() if lines > 400]
