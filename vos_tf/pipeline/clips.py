@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
-from vos_tf.pipeline.reading import ClipReader
-from vos_tf.pipeline.sampling import count_clips, plan_epoch
+from vos_tf.pipeline.reading import ClipReader, empty_clips
+from vos_tf.pipeline.sampling import ClipRequest, count_clips, plan_epoch
 from vos_tf.pipeline.videos import clip_videos
 from vos_tf.records.manifest import Manifest
 from vos_tf.records.workers import worker_count
+
+BATCHES_AT_A_TIME = 2
+"""While one batch waits for its last clip, the next one is begun."""
 
 
 class ClipBatch(NamedTuple):
@@ -92,38 +98,53 @@ def clip_batches(
         options, augment, drop_remainder = options.for_validation(), None, False
     plan = plan_epoch(manifest, options, batch_size=batch_size, seed=seed, epoch=epoch)
     size = options.size or _common_size(manifest)
-    reader = ClipReader(manifest, size)
-    cv2.setNumThreads(1)  # clips are read side by side; threads within one would only be in each other's way
+    loader = _Loader(ClipReader(manifest, size), augment, (seed, epoch), worker_count(parallel))
+    share = batch_size // count
+    shortest, longest = options.lengths
+    shape = (share if drop_remainder else None, 1 + longest if shortest == longest else None, *size)
 
-    def read(position: Any) -> tuple[Any, ...]:
-        return tuple(reader.read(plan[int(position)], augment, (seed, epoch)))
+    def read(step: Any) -> tuple[NDArray[Any], ...]:
+        first = int(step) * batch_size + index * share
+        return loader.load(plan[first : first + share])
 
-    def load(position: Any) -> ClipBatch:
+    def load(step: Any) -> ClipBatch:
         kinds = (tf.uint8, tf.uint8, tf.bool, tf.int32)
-        frames, labels, annotated, object_count = tf.numpy_function(read, [position], kinds, stateful=False)
-        shortest, longest = options.lengths
-        time = 1 + shortest if shortest == longest else None
-        frames.set_shape((time, *size, 3))
-        labels.set_shape((time, *size))
-        annotated.set_shape((time,))
-        object_count.set_shape(())
-        return ClipBatch(frames, labels, annotated, object_count)
+        # Stateless, so that TensorFlow's determinism does not forbid several batches at a time.
+        batch = ClipBatch(*tf.numpy_function(read, [step], kinds, stateful=False))
+        for tensor, known in zip(batch, ((*shape, 3), shape, shape[:2], shape[:1]), strict=True):
+            tensor.set_shape(known)
+        return batch
 
-    rows = _rows(len(plan), batch_size, start_step, (index, count), drop_remainder)
+    steps = len(plan) // batch_size
+    if not drop_remainder and len(plan) % batch_size > index * share:
+        steps += 1
     settings = tf.data.Options()
     settings.deterministic = True
     # The rows are this worker's already.
     settings.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    clips = tf.data.Dataset.from_tensor_slices(rows).map(load, num_parallel_calls=worker_count(parallel))
-    return clips.batch(batch_size // count, drop_remainder).prefetch(2).with_options(settings)
+    batches = tf.data.Dataset.range(start_step, max(steps, start_step))
+    return batches.map(load, num_parallel_calls=BATCHES_AT_A_TIME).prefetch(1).with_options(settings)
 
 
-def _rows(clips: int, batch_size: int, start_step: int, shard: tuple[int, int], drop_remainder: bool) -> Any:
-    """Positions in the plan of the clips that a worker reads, in order, int64."""
-    index, count = shard
-    share = batch_size // count
-    positions = np.arange(start_step * batch_size, clips - clips % batch_size if drop_remainder else clips)
-    return positions[(positions % batch_size) // share == index]
+class _Loader:
+    """Reads the clips of a batch side by side, straight into the batch."""
+
+    def __init__(self, reader: ClipReader, augment: AugmentOptions | None, seed: tuple[int, int], threads: int) -> None:
+        self._reader, self._augment, self._seed = reader, augment, seed
+        self._threads = ThreadPoolExecutor(threads)
+        cv2.setNumThreads(1)  # threads within one clip would only be in each other's way
+
+    def load(self, requests: Sequence[ClipRequest]) -> tuple[NDArray[Any], ...]:
+        """The fields of a `ClipBatch` as arrays."""
+        frames, labels = empty_clips((len(requests), len(requests[0].frames), *self._reader.size))
+        jobs = [
+            self._threads.submit(self._reader.read_into, *row, self._augment, self._seed)
+            for row in zip(requests, frames, labels, strict=True)
+        ]
+        for job in jobs:
+            job.result()
+        annotated = np.array([request.annotated for request in requests])
+        return frames, labels, annotated, np.array([len(request.objects) for request in requests], np.int32)
 
 
 def _common_size(manifest: Manifest) -> tuple[int, int]:

@@ -22,6 +22,8 @@ from vos_tf.pipeline.videos import ClipVideo, Indices, clip_videos
 from vos_tf.records.encode import present_ids
 from vos_tf.records.manifest import Manifest
 
+TENSOR_ALIGNMENT = 64
+"""Bytes; of every tensor's first value."""
 # OpenCV before 4.11 decodes to BGR only.
 _DECODES_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
 _DECODE = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
@@ -49,17 +51,17 @@ class ClipReader:
 
     Args:
         manifest: Of the folder.
-        size: ``(H, W)`` of the clips; ``None``: as stored.
+        size: ``(H, W)`` of the clips.
 
     Raises:
         VosError: A shard is missing or has another size than the manifest says.
     """
 
-    def __init__(self, manifest: Manifest, size: tuple[int, int] | None = None) -> None:
+    def __init__(self, manifest: Manifest, size: tuple[int, int]) -> None:
         manifest.check_shards()
+        self.size = size
         self._videos = clip_videos(manifest)
         self._paths = [manifest.folder / shard.file for shard in manifest.shards]
-        self._size = size
         self._lock = threading.Lock()
         self._files: dict[int, int] = {}
         weakref.finalize(self, _close, self._files)
@@ -75,24 +77,37 @@ class ClipReader:
         Raises:
             VosError: The records do not hold what the manifest says.
         """
-        video = self._videos[request.video]
-        size = self._size or video.size
+        frames, labels = empty_clips((len(request.frames), *self.size))
+        self.read_into(request, frames, labels, augment, seed)
+        return Clip(frames, labels, np.asarray(request.annotated), np.int32(len(request.objects)))
+
+    def read_into(
+        self,
+        request: ClipRequest,
+        frames: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        augment: AugmentOptions | None,
+        seed: tuple[int, int],
+    ) -> None:
+        """As `read`, into uint8 ``(1 + T, H, W, 3)`` and ``(1 + T, H, W)``."""
+        video, size = self._videos[request.video], self.size
         change = Change(False, None, None)
         if augment is not None:
             change = draw_change(augment, size, np.random.default_rng([AUGMENT_STREAM, *seed, request.number]))
-        count = len(request.frames)
-        labels = np.full((count, *size), VOID, np.uint8)
-        renumber = _renumbering(request.objects)
-        reference = cv2.LUT(self._labels(video, request.frames[0], size, request.objects), renumber)
-        change = _keep_objects(reference, change, len(request.objects), labels[0])
-        for position in range(1, count):
+        table = _renumbering(request.objects)
+        self._read_labels(request, table, change, labels[0], 0)
+        if change.matrix is not None and len(present_ids(labels[0])) < len(request.objects):
+            # The change loses an object of the reference frame: nothing is moved.
+            change = change.without_moves()
+            self._read_labels(request, table, change, labels[0], 0)
+        for position in range(1, len(request.frames)):
             if request.annotated[position]:
-                stored = self._labels(video, request.frames[position], size)
-                move_labels(cv2.LUT(stored, renumber), change, labels[position])
-        frames = np.empty((count, *size, 3), np.uint8)
-        self._read_frames(video, request.frames[: count - request.repeated], change, frames)
-        frames[count - request.repeated :] = frames[count - request.repeated - 1]
-        return Clip(frames, labels, np.asarray(request.annotated), np.int32(len(request.objects)))
+                self._read_labels(request, table, change, labels[position], position)
+            else:
+                labels[position] = VOID
+        distinct = len(request.frames) - request.repeated
+        self._read_frames(video, request.frames[:distinct], change, frames)
+        frames[distinct:] = frames[distinct - 1]
 
     def _read_frames(self, video: ClipVideo, indices: Sequence[int], change: Change, out: NDArray[np.uint8]) -> None:
         colours = None
@@ -105,8 +120,19 @@ class ClipReader:
                 image = cv2.transform(image, colours)
             move_image(image, change, out[position])
 
-    def _labels(self, video: ClipVideo, index: int, size: tuple[int, int], keep: Sequence[int] = ()) -> LabelMap:
+    def _read_labels(
+        self, request: ClipRequest, table: NDArray[np.uint8], change: Change, out: LabelMap, position: int
+    ) -> None:
+        """Read the label map of one of the clip's frames; in the first every object has one pixel at least."""
+        video, index = self._videos[request.video], request.frames[position]
+        stored = self._stored_labels(video, index, request.objects if position == 0 else ())
+        move_labels(stored, change, out)
+        if any(table[key] != key for key in video.mask_ids[index]):
+            cv2.LUT(out, table, out)
+
+    def _stored_labels(self, video: ClipVideo, index: int, keep: Sequence[int]) -> LabelMap:
         """The stored label map, resized; objects to ``keep`` have one pixel at least."""
+        size = self.size
         content = self._bytes(video.mask_places[index])
         stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
         if stored is None:
@@ -137,6 +163,19 @@ class ClipReader:
             return self._files[shard]
 
 
+def empty_clips(shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Room for frames, uint8 ``(*shape, 3)``, and for labels, uint8 ``shape``."""
+    return _aligned((*shape, 3)), _aligned(shape)
+
+
+def _aligned(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """An uninitialised array that begins where TensorFlow wants its tensors, so that it is taken without a copy."""
+    size = int(np.prod(shape))
+    buffer = np.empty(size + TENSOR_ALIGNMENT, np.uint8)
+    skip = -buffer.ctypes.data % TENSOR_ALIGNMENT
+    return buffer[skip : skip + size].reshape(shape)
+
+
 def _close(files: dict[int, int]) -> None:
     for file in files.values():
         os.close(file)
@@ -148,16 +187,6 @@ def _renumbering(objects: Sequence[int]) -> NDArray[np.uint8]:
     table[list(objects)] = np.arange(1, len(objects) + 1)
     table[VOID] = VOID
     return table
-
-
-def _keep_objects(reference: LabelMap, change: Change, count: int, out: LabelMap) -> Change:
-    """Move the reference mask into ``out``; where that loses one of the ``count`` objects, nothing is moved."""
-    move_labels(reference, change, out)
-    if change.stays or len(present_ids(out)) == count:
-        return change
-    change = change.without_moves()
-    move_labels(reference, change, out)
-    return change
 
 
 def _decode_image(content: bytes, name: str) -> NDArray[np.uint8]:
