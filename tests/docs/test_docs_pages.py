@@ -1,0 +1,146 @@
+"""Commands, links and tables of the documentation: every option, page, key and default exists as it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from docs_pages import DOCS, PAGES, REPOSITORY, code_blocks, prose, table_rows
+
+from vos_tf.commands.main import app
+from vos_tf.config import layered
+from vos_tf.datasets.registry import dataset_names
+from vos_tf.models.registry import default_settings
+from vos_tf.training.run import SECTIONS, run_config
+
+SCRIPTS = {"VOS.py": "train", "VOS_evaluate.py": "evaluate", "preprocess.py": "preprocess"}
+ROOT: Any = typer.main.get_command(app)
+
+
+def command_lines(page: Path) -> list[str]:
+    """Commands of a page's shell blocks, continued lines joined."""
+    blocks = [block.text for block in code_blocks(page) if block.language in ("bash", "sh", "")]
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line for line in lines if re.match(r"(vos-tf|python \w+\.py|python -m vos_tf|make)\b", line)]
+
+
+def all_command_lines() -> list[Any]:
+    return [pytest.param(line, id=f"{page.name}: {line}") for page in PAGES for line in command_lines(page)]
+
+
+def parse(arguments: list[str]) -> dict[str, Any]:
+    """Parameters of a command of ``vos-tf``, as it would be called with them."""
+    if arguments[0].startswith("-"):
+        with pytest.raises(typer.Exit):  # --version and --help say something and end
+            ROOT.make_context("vos-tf", arguments)
+        return {}
+    name, *rest = arguments
+    assert name in ROOT.commands, f"there is no command {name}"
+    parameters: dict[str, Any] = ROOT.commands[name].make_context(name, rest).params
+    return parameters
+
+
+@pytest.mark.parametrize("line", all_command_lines())
+def test_commands_exist_with_all_their_options(line: str) -> None:
+    program, *arguments = shlex.split(line, comments=True)
+    if program == "make":
+        targets = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(arguments) <= set(targets)
+        return
+    if program == "python" and arguments[0] in SCRIPTS:
+        arguments[0] = SCRIPTS[arguments[0]]
+    elif program == "python":
+        if arguments[:2] != ["-m", "vos_tf"]:
+            assert (REPOSITORY / arguments[0]).is_file()
+            return
+        arguments = arguments[2:]
+    parameters = parse(arguments)
+    if parameters.get("dataset"):
+        assert parameters["dataset"].replace("-", "_") in dataset_names()
+    if "assignments" in parameters:
+        assert run_config(layered(None, parameters["recipe"], parameters["assignments"], {}))
+
+
+def test_there_are_commands_to_check() -> None:
+    pages = {page.name for page in PAGES if command_lines(page)}
+    assert {"README.md", "getting_started.md", "training.md", "segmenting.md", "exporting.md"} <= pages
+
+
+def options(command: str) -> set[str]:
+    return {name for item in ROOT.commands[command].params for name in (*item.opts, *item.secondary_opts)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_named_in_the_text_exist(page: Path) -> None:
+    spans = re.findall(r"`([^`\n]+)`", prose(page))
+    named = {option for span in spans for option in re.findall(r"(?<![\w-])--[A-Za-z][\w-]*", span)}
+    known = {"--help", "--version"}.union(*(options(name) for name in ROOT.commands))
+    assert named <= known
+
+
+@pytest.mark.parametrize(("page", "command"), [("training.md", "train"), ("segmenting.md", "evaluate")])
+def test_every_option_is_explained(page: str, command: str) -> None:
+    explained = set(re.findall(r"--[A-Za-z][\w-]*", " ".join(row[0] for row in table_rows(DOCS / page, "option"))))
+    assert explained == options(command) - {"--help"}
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
+
+
+def test_the_index_leads_to_every_page() -> None:
+    links = set(re.findall(r"\]\(([\w.]+)\)", prose(DOCS / "index.md")))
+    assert links == {page.name for page in DOCS.glob("*.md")} - {"index.md"}
+
+
+def every_key() -> set[str]:
+    return {
+        f"{name}.{item.name}"
+        for name, section in SECTIONS.items()
+        for item in dataclasses.fields(section)  # type: ignore[arg-type]
+    }
+
+
+def test_table_of_keys_is_complete_and_has_the_defaults() -> None:
+    rows = table_rows(DOCS / "configuration.md", "key")
+    table = {row[0].strip("`"): yaml.safe_load(row[1].strip("`")) for row in rows}
+    assert len(rows) == len(table)
+    assert set(table) == every_key()
+    values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    for key, value in table.items():
+        section, name = key.split(".")
+        values[section][name] = value
+    assert run_config(values) == run_config({})
+
+
+def test_config_file_of_the_project_has_every_key_and_the_defaults() -> None:
+    content = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+    assert {f"{section}.{name}" for section, values in content.items() for name in values} == every_key()
+    assert run_config(content) == run_config({})
+
+
+@pytest.mark.parametrize(("trunk", "column"), [("vgg16", 1), ("mobilenet_v2", 1), ("small", 2)])
+def test_table_of_network_settings_has_the_defaults(trunk: str, column: int) -> None:
+    rows = table_rows(DOCS / "configuration.md", "setting")
+    table = {row[0].strip("`"): yaml.safe_load(row[column].strip("`")) for row in rows}
+    wanted = dataclasses.asdict(default_settings("s2s", trunk))
+    del wanted["trunk"]
+    assert table == {key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()}
