@@ -197,7 +197,7 @@ def measure_case(case: Case, repeats: int, two_workers: bool) -> dict[str, float
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=640, help="frames of a case")
+    parser.add_argument("--frames", type=int, default=1280, help="frames of a case")
     parser.add_argument("--repeats", type=int, default=3)
     chosen = parser.parse_args()
     frames = chosen.frames

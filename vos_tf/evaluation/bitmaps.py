@@ -91,17 +91,15 @@ def boundary(bitmap: Bitmap, size: tuple[int, int]) -> Bitmap:
     height, width = size
     # The boundary may lie one row above and one column before the mask.
     above, before = int(bitmap.top > 0), int(bitmap.left > 0)
-    words = np.pad(bitmap.words, ((above, 0), (before, 0)))
+    words = np.zeros((bitmap.words.shape[0] + above, bitmap.words.shape[1] + before), np.uint64)
+    words[above:, before:] = bitmap.words
     top, left = bitmap.top - above, bitmap.left - before
     inner = _columns_before(width - 1)[left : left + words.shape[1]]  # the last column has no right neighbour
     right = _moved(words, -1)
     edges = (words ^ right) & inner
-    below, below_right = np.zeros_like(words), np.zeros_like(words)
-    below[:-1], below_right[:-1] = words[1:], right[1:]
-    lower = (words ^ below) | ((words ^ below_right) & inner)
-    if top + words.shape[0] == height:
-        lower[-1] = 0  # nor has the last row a lower one
-    edges |= lower
+    edges[:-1] |= (words[:-1] ^ words[1:]) | ((words[:-1] ^ right[1:]) & inner)
+    if top + words.shape[0] < height:  # below the last row of the mask there is nothing, unless the image ends
+        edges[-1:] |= words[-1:]
     return Bitmap(top, left, edges)
 
 
@@ -116,7 +114,9 @@ def dilate(bitmap: Bitmap, radius: int) -> Bitmap:
     for half_width, distances in _disk(radius):
         while reach < half_width:  # a run of 2 * reach + 1 pixels can be moved by as much without a gap
             step = min(half_width - reach, 2 * reach + 1, WORD - 1)
-            wide = wide | _moved(wide, step) | _moved(wide, -step)
+            after, before = _moved(wide, step), _moved(wide, -step)
+            wide |= after
+            wide |= before
             reach += step
         for distance in distances:
             for start in {radius - distance, radius + distance}:
