@@ -1,5 +1,8 @@
 """Batches in tf.data: equal for equal arguments, cut by resuming and sharding without a difference."""
 
+import threading
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -131,3 +134,21 @@ def test_damage_while_training_stops_it_with_the_reason(tmp_path, small_dataset)
     shard.write_bytes(bytes(manifest.shards[0].bytes))
     with pytest.raises(tf.errors.OpError, match="verify the records"):
         list(dataset)
+
+
+def test_epochs_leave_no_files_and_threads_behind(small_manifest):
+    def held():
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    batches(small_manifest)
+    before = held()
+    for epoch in range(20):
+        batches(small_manifest, epoch=epoch, start_step=2)
+    assert np.subtract(held(), before).max() <= 2
+
+
+def test_more_datasets_at_a_time_than_plans_are_kept(small_manifest):
+    datasets = [
+        clip_batches(small_manifest, OPTIONS, batch_size=4, seed=3, epoch=epoch, augment=AUGMENT) for epoch in range(20)
+    ]
+    assert_equal(list(datasets[1].as_numpy_iterator()), batches(small_manifest))

@@ -111,8 +111,11 @@ def move_labels(labels: LabelMap, change: Change, out: LabelMap) -> None:
 def move_image(image: NDArray[np.uint8], change: Change, out: NDArray[np.uint8]) -> None:
     """Write the moved ``image`` ``(H, W, 3)`` into ``out``; black where nothing of the original arrives."""
     if change.matrix is not None:
+        # OpenCV moves four channels in half the time of three.
+        padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(image, change.matrix, image.shape[1::-1], out, flags, cv2.BORDER_CONSTANT, 0)
+        padded = cv2.warpAffine(padded, change.matrix, image.shape[1::-1], None, flags, cv2.BORDER_CONSTANT, 0)
+        cv2.cvtColor(padded, cv2.COLOR_RGBA2RGB, out)
     elif change.flip:
         cv2.flip(image, 1, out)
     else:

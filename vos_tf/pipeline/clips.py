@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -96,16 +96,17 @@ def clip_batches(
         raise VosError(f"batch_size {batch_size}: expected a multiple of the {count} workers (this is number {index})")
     if validation:
         options, augment, drop_remainder = options.for_validation(), None, False
-    plan = plan_epoch(manifest, options, batch_size=batch_size, seed=seed, epoch=epoch)
+    manifest.check_shards()
     size = options.size or _common_size(manifest)
-    loader = _Loader(ClipReader(manifest, size), augment, (seed, epoch), worker_count(parallel))
-    share = batch_size // count
+    epoch_of = _Epoch(manifest, options, augment, size, batch_size, seed, epoch)
+    clips = len(_plan(epoch_of))
+    share, threads = batch_size // count, worker_count(parallel)
     shortest, longest = options.lengths
     shape = (share if drop_remainder else None, 1 + longest if shortest == longest else None, *size)
 
     def read(step: Any) -> tuple[NDArray[Any], ...]:
         first = int(step) * batch_size + index * share
-        return loader.load(plan[first : first + share])
+        return _read_batch(epoch_of, first, share, threads)
 
     def load(step: Any) -> ClipBatch:
         kinds = (tf.uint8, tf.uint8, tf.bool, tf.int32)
@@ -115,8 +116,8 @@ def clip_batches(
             tensor.set_shape(known)
         return batch
 
-    steps = len(plan) // batch_size
-    if not drop_remainder and len(plan) % batch_size > index * share:
+    steps = clips // batch_size
+    if not drop_remainder and clips % batch_size > index * share:
         steps += 1
     settings = tf.data.Options()
     settings.deterministic = True
@@ -126,25 +127,51 @@ def clip_batches(
     return batches.map(load, num_parallel_calls=BATCHES_AT_A_TIME).prefetch(1).with_options(settings)
 
 
-class _Loader:
-    """Reads the clips of a batch side by side, straight into the batch."""
+class _Epoch(NamedTuple):
+    """All that decides the clips of an epoch."""
 
-    def __init__(self, reader: ClipReader, augment: AugmentOptions | None, seed: tuple[int, int], threads: int) -> None:
-        self._reader, self._augment, self._seed = reader, augment, seed
-        self._threads = ThreadPoolExecutor(threads)
-        cv2.setNumThreads(1)  # threads within one clip would only be in each other's way
+    manifest: Manifest
+    options: ClipOptions
+    augment: AugmentOptions | None
+    size: tuple[int, int]
+    batch_size: int
+    seed: int
+    epoch: int
 
-    def load(self, requests: Sequence[ClipRequest]) -> tuple[NDArray[Any], ...]:
-        """The fields of a `ClipBatch` as arrays."""
-        frames, labels = empty_clips((len(requests), len(requests[0].frames), *self._reader.size))
-        jobs = [
-            self._threads.submit(self._reader.read_into, *row, self._augment, self._seed)
-            for row in zip(requests, frames, labels, strict=True)
-        ]
-        for job in jobs:
-            job.result()
-        annotated = np.array([request.annotated for request in requests])
-        return frames, labels, annotated, np.array([len(request.objects) for request in requests], np.int32)
+
+# TensorFlow never lets go of a Python function that a dataset has called. So the function holds no plan, files or
+# threads, only what they follow from, and finds them here. What was dropped meanwhile is made again.
+
+
+@lru_cache(maxsize=16)
+def _plan(epoch: _Epoch) -> tuple[ClipRequest, ...]:
+    return plan_epoch(epoch.manifest, epoch.options, batch_size=epoch.batch_size, seed=epoch.seed, epoch=epoch.epoch)
+
+
+@lru_cache(maxsize=8)
+def _reader(manifest: Manifest, size: tuple[int, int]) -> ClipReader:
+    return ClipReader(manifest, size)
+
+
+@lru_cache(maxsize=8)
+def _threads(count: int) -> ThreadPoolExecutor:
+    cv2.setNumThreads(1)  # clips are read side by side; threads within one would only be in each other's way
+    return ThreadPoolExecutor(count, thread_name_prefix="clips")
+
+
+def _read_batch(epoch: _Epoch, first: int, count: int, threads: int) -> tuple[NDArray[Any], ...]:
+    """The fields of a `ClipBatch` of ``count`` clips from the plan, read side by side, straight into the batch."""
+    requests = _plan(epoch)[first : first + count]
+    reader, seed = _reader(epoch.manifest, epoch.size), (epoch.seed, epoch.epoch)
+    frames, labels = empty_clips((len(requests), len(requests[0].frames), *epoch.size))
+    jobs = [
+        _threads(threads).submit(reader.read_into, *row, epoch.augment, seed)
+        for row in zip(requests, frames, labels, strict=True)
+    ]
+    for job in jobs:
+        job.result()
+    annotated = np.array([request.annotated for request in requests])
+    return frames, labels, annotated, np.array([len(request.objects) for request in requests], np.int32)
 
 
 def _common_size(manifest: Manifest) -> tuple[int, int]:

@@ -54,6 +54,9 @@ class ClipOptions:
     def __post_init__(self) -> None:
         if isinstance(self.clip_length, str):
             object.__setattr__(self, "clip_length", _parse_length(self.clip_length))
+        for name in ("clip_length", "size"):  # lists, as YAML has them
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise VosError(f"clips.{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}")
