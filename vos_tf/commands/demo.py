@@ -10,7 +10,9 @@ import typer
 def demo(
     out: Path = typer.Option(Path("demo"), "--out", help="Folder for everything the demo makes."),
     from_scratch: bool = typer.Option(
-        False, "--from-scratch", help="Train from random weights instead of those that come with vos_tf."
+        False,
+        "--from-scratch",
+        help="Train from random weights for half an hour, instead of continuing from those of vos_tf.",
     ),
     workers: int = typer.Option(2, "--workers", help="Processes for generating, preprocessing and scoring."),
 ) -> None:

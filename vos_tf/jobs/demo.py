@@ -18,7 +18,8 @@ def run_demo(out: Path, *, from_scratch: bool, workers: int) -> None:
 
     Args:
         out: Folder for everything.
-        from_scratch: Train from random weights instead of those that come with vos_tf.
+        from_scratch: Train from random weights, on more video and for half an hour, instead of continuing from
+            those that come with vos_tf.
         workers: Processes for generating, preprocessing and scoring.
 
     Raises:
@@ -27,14 +28,14 @@ def run_demo(out: Path, *, from_scratch: bool, workers: int) -> None:
     data, records, run, results = out / "data", out / "records", out / "runs" / "s2s", out / "results"
     share = ["--workers", str(workers)]
     evaluate = ["--dataset", "synthetic", "--root", str(data), "--split", "valid", "--results", str(results), *share]
-    start = ["--weights", "none"] if from_scratch else []
-    _run("synthesize", "--out", str(data), "--videos", "40", "--valid-videos", "12", "--seed", "2024", *share)
+    videos, recipe = ("400", "s2s_synthetic") if from_scratch else ("40", "s2s_demo")
+    _run("synthesize", "--out", str(data), "--videos", videos, "--valid-videos", "12", "--seed", "2024", *share)
     _run(
         "preprocess",
         *("--dataset", "synthetic", "--root", str(data), "--split", "train"),
         *("--out", str(records), "--size", "128x224", *share),
     )
-    _run("train", "--recipe", "s2s_demo", "--records", str(records), "--run", str(run), *start)
+    _run("train", "--recipe", recipe, "--records", str(records), "--run", str(run))
     _run("evaluate", "--run", str(run), "--scenario-name", "s2s", *evaluate)
     _run("evaluate", "--baseline", "--scenario-name", "first_mask", *evaluate)
     _summary(run, results, data)
