@@ -38,7 +38,7 @@ def train_run(config: RunConfig, run: Path, *, resume: bool = False) -> Training
 
     Args:
         config: The checked configuration.
-        run: Run folder, see DESIGN in the documentation: config, history, checkpoints, model, receipt.
+        run: Run folder: ``config.yaml``, ``history.csv``, ``checkpoints``, ``model``, ``saved_model``, ``receipt.json``.
         resume: Insist on a checkpoint to continue from.
 
     Raises:

@@ -37,22 +37,20 @@ def set_precision(precision: str) -> None:
     keras.mixed_precision.set_global_policy(PRECISION_POLICIES[precision])
 
 
+def worker(strategy: Any) -> tuple[int, int]:
+    """Index of this process and their number; a ``chief`` of the cluster counts before its ``worker`` entries."""
+    resolver = strategy.cluster_resolver
+    cluster = resolver.cluster_spec().as_dict() if resolver else {}
+    if not cluster:
+        return 0, 1
+    chiefs = len(cluster.get("chief", []))
+    index = (resolver.task_id or 0) + (chiefs if resolver.task_type == "worker" else 0)
+    return index, chiefs + len(cluster.get("worker", []))
+
+
 def is_chief(strategy: Any) -> bool:
     """Whether this process writes files: the first of several workers, or the only one."""
-    resolver = strategy.cluster_resolver
-    return (
-        resolver is None
-        or resolver.task_type in (None, "chief")
-        or (resolver.task_type == "worker" and resolver.task_id == 0)
-    )
-
-
-def worker(strategy: Any) -> tuple[int, int]:
-    """Index of this process and their number."""
-    resolver = strategy.cluster_resolver
-    if resolver is None or not resolver.cluster_spec().as_dict():
-        return 0, 1
-    return resolver.task_id or 0, resolver.cluster_spec().num_tasks("worker")
+    return worker(strategy)[0] == 0
 
 
 def per_replica_batches(strategy: Any, batches: Callable[[], Any]) -> Any:
