@@ -1,6 +1,9 @@
 import csv
 import json
 import math
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -59,6 +62,9 @@ def test_everything_wrong_is_found_in_one_go(dataset, results):
     Image.fromarray(np.full((60, 80), 9, np.uint8)).save(results / "a" / "00004.png")
     (results / "a" / "00005.png").write_bytes((results / "a" / "00006.png").read_bytes()[:60])
     Image.fromarray(np.zeros((60, 80), np.uint8)).save(results / "a" / "00007.png", format="JPEG")
+    Image.fromarray(np.zeros((60, 80), np.uint16)).save(results / "a" / "00008.png")
+    Image.fromarray(np.zeros((60, 80, 4), np.uint8)).save(results / "a" / "00009.png")
+    (results / "a" / "00010.png").write_bytes(b"")
     with pytest.raises(ProblemsError) as error:
         score_results(results, dataset)
     assert problems(error) == {
@@ -67,6 +73,9 @@ def test_everything_wrong_is_found_in_one_go(dataset, results):
         "a/00004.png": "id 9",
         "a/00005.png": "a file that cannot be decoded",
         "a/00007.png": "a JPEG file",
+        "a/00008.png": "a grey PNG of 16 bit",
+        "a/00009.png": "colours (RGB) with transparency",
+        "a/00010.png": "a file that cannot be decoded",
     }
 
 
@@ -163,3 +172,16 @@ def test_official_decay_can_be_asked_for(tmp_path):
 def test_workers_must_be_one_or_more(dataset, results):
     with pytest.raises(VosError, match="expected 1 or more"):
         score_results(results, dataset, workers=0)
+
+
+def test_script_without_guard_is_told_what_to_do(tmp_path, dataset, results):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import pickle, sys\nfrom pathlib import Path\nfrom vos_tf.evaluation import score_results\n"
+        f"dataset = pickle.loads(Path({str(tmp_path / 'dataset')!r}).read_bytes())\n"
+        f"score_results(Path({str(results)!r}), dataset, workers=2)\n"
+    )
+    (tmp_path / "dataset").write_bytes(pickle.dumps(dataset))
+    process = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
+    assert process.returncode == 1
+    assert "without `if __name__ == '__main__':`" in process.stderr

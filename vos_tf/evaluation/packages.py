@@ -114,7 +114,7 @@ def _check_mask(path: Path, video: Video) -> tuple[str, str] | None:
     """What was expected and found, or ``None`` if the mask is good."""
     if not path.is_file():
         return "a mask", "no such file"
-    fault = mask_fault(path, ("P",))
+    fault = mask_fault(path, grey=False)
     if fault:
         return "an indexed PNG", fault
     try:

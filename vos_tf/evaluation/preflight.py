@@ -23,6 +23,9 @@ Identical = Literal["refuse", "allow"]
 OVERLAYS = "overlays"
 """Folder with pictures that the evaluation itself leaves beside the masks."""
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+_HEAD = 26  # signature, then the chunk IHDR: size, bits, colour type
+_GREY, _INDEXED = 0, 3
 _CHUNK = 32
 _SHOWN_NAMES = 5
 
@@ -155,19 +158,28 @@ def mask_path(results: Path, sequence: str, frame: str) -> Path:
     return results / sequence / f"{frame}.png"
 
 
-def mask_fault(path: Path, modes: tuple[str, ...] = ("P", "L", "1")) -> str:
+def mask_fault(path: Path, *, grey: bool = True) -> str:
     """What keeps a file from being a label map, looking at its head only; empty if nothing.
 
     Args:
         path: The file.
-        modes: Pixel formats accepted, as Pillow names them: indexed, grey, black and white.
+        grey: Accept grey (8 bit) and black-and-white PNG besides indexed ones.
     """
-    kinds = {"P": "an indexed PNG", "L": "a grey PNG", "1": "a black-and-white PNG", "RGB": "colours (RGB)"}
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if len(head) < _HEAD or not head.startswith(_PNG):
+        return _other_format(path)
+    bits, colour = head[24], head[25]
+    if colour == _INDEXED or (grey and colour == _GREY and bits in (1, 8)):
+        return ""
+    kinds = {_GREY: "a grey PNG", 2: "colours (RGB)", 4: "grey with transparency", 6: "colours (RGB) with transparency"}
+    return kinds.get(colour, "an unknown kind of PNG") + (f" of {bits} bit" if bits not in (1, 8) else "")
+
+
+def _other_format(path: Path) -> str:
     try:
         with Image.open(path) as image:
-            if image.format != "PNG":
-                return f"a {image.format} file"
-            return "" if image.mode in modes else kinds.get(image.mode.removesuffix("A"), f"format {image.mode}")
+            return f"a {image.format} file"
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         return "a file that cannot be decoded"
 
