@@ -38,7 +38,8 @@ def train_run(config: RunConfig, run: Path, *, resume: bool = False) -> Training
 
     Args:
         config: The checked configuration.
-        run: Run folder: ``config.yaml``, ``history.csv``, ``checkpoints``, ``model``, ``saved_model``, ``receipt.json``.
+        run: Run folder; holds ``config.yaml``, ``history.csv``, ``checkpoints``, ``model``, ``saved_model`` and
+            ``receipt.json`` in the end.
         resume: Insist on a checkpoint to continue from.
 
     Raises:
