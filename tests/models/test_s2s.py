@@ -154,6 +154,25 @@ def test_real_mobilenet_weights_load(shared: Path) -> None:
     assert 0.1 < deepest.std() < 10
 
 
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("trunk", ["vgg16", "mobilenet_v2"])
+def test_a_whole_network_takes_trunk_weights_and_keeps_its_heads(trunk: str, skip: bool, tmp_path: Path) -> None:
+    applications = {"vgg16": keras.applications.VGG16, "mobilenet_v2": keras.applications.MobileNetV2}
+    source = applications[trunk](weights=None, include_top=False, input_shape=(None, None, 3))
+    source.save_weights(tmp_path / "trunk.weights.h5")
+    small = {"size": (32, 32), "state_filters": 4, "decoder_filters": (4, 4, 4, 4, 4), "skip": skip}
+    network = S2S(replace(S2SSettings(), trunk=trunk, **small))
+    heads = [network.initializer.get_layer("hidden").get_weights(), network.encoder.get_layer("encoded").get_weights()]
+    network.load_trunk_weights(str(tmp_path / "trunk.weights.h5"))
+    kept = [network.initializer.get_layer("hidden").get_weights(), network.encoder.get_layer("encoded").get_weights()]
+    for old, new in zip(heads, kept, strict=True):
+        np.testing.assert_array_equal(old[0], new[0])
+    last = {"vgg16": "block5_conv3", "mobilenet_v2": "Conv_1"}[trunk]
+    for model in (network.initializer, network.encoder):
+        body = model.get_layer("features") if trunk == "mobilenet_v2" else model
+        np.testing.assert_array_equal(body.get_layer(last).get_weights()[0], source.get_layer(last).get_weights()[0])
+
+
 def test_trunk_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VosError, match="found no such file"):
         load_trunk_weights([], "vgg16", str(tmp_path / "none.weights.h5"))

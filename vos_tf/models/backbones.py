@@ -139,7 +139,7 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str) -> None:
     The first convolution of a four-channel trunk keeps its own random filters for the mask.
 
     Args:
-        models: Trunks made by `build_trunk`.
+        models: Trunks made by `build_trunk`, or models that hold one; other layers are left alone.
         trunk: Their kind.
         source: ``imagenet`` (through keras.applications), or a ``.weights.h5`` file saved from the body of the
             keras.applications model (``include_top=False``).
@@ -149,11 +149,11 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str) -> None:
     """
     layers = _weighted_layers(_classifier(trunk, source))
     for model in models:
-        own = _weighted_layers(model)
-        for mine, theirs in zip(own, layers, strict=True):
-            mine.set_weights(
-                [_fit(old, new) for old, new in zip(mine.get_weights(), theirs.get_weights(), strict=True)]
-            )
+        own = {layer.name: layer for layer in _weighted_layers(model)}
+        for theirs in layers:
+            mine = own[theirs.name]
+            weights = [_fit(old, new) for old, new in zip(mine.get_weights(), theirs.get_weights(), strict=True)]
+            mine.set_weights(weights)
 
 
 def _fit(old: Any, new: Any) -> Any:
