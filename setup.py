@@ -30,7 +30,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["vos_tf", "vos_tf.*"]),
-    package_data={"vos_tf": ["py.typed", "recipes/*.yaml", "weights/*"]},
+    package_data={"vos_tf": ["py.typed", "recipes/*.yaml", "weights/*/*"]},
     install_requires=[
         TENSORFLOW,
         "keras>=3.13.2",
