@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import vos_tf
+from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.inference.segmenter import Segmenter
@@ -117,3 +118,10 @@ def test_a_failed_export_leaves_the_old_one(
         with pytest.raises(RuntimeError, match="disk full"):
             export_saved_model(segmenter.network, folder)
     assert (folder / "saved_model.pb").read_bytes() == before
+
+
+def test_a_folder_of_other_things_is_never_replaced(segmenter: Segmenter, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("years of work")
+    with pytest.raises(VosError, match="expected a new folder, or a SavedModel to replace, found something else"):
+        export_saved_model(segmenter.network, tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "years of work"

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from vos_tf.errors import VosError
 from vos_tf.inference.graph import VideoGraph, nearest, shrink_or_grow
 from vos_tf.inference.merge import MergeRule, merge_objects
 from vos_tf.media.label_maps import VOID
@@ -99,8 +100,14 @@ def export_saved_model(network: Any, folder: Path, rule: MergeRule | None = None
     """Write a network as SavedModel; ``folder`` appears only when it is complete.
 
     It needs nothing but ``tensorflow`` to run, takes frames of any size, any number of objects and any batch, and
-    gives the masks that the `Segmenter` gives.
+    gives the masks that the `Segmenter` gives. An earlier SavedModel in ``folder`` is replaced.
+
+    Raises:
+        VosError: ``folder`` holds something that is no SavedModel.
     """
+    folder = folder.resolve()
+    if folder.exists() and not (folder / "saved_model.pb").is_file() and not _is_empty(folder):
+        raise VosError(f"{folder}: expected a new folder, or a SavedModel to replace, found something else")
     module = ExportedModel(network, rule)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -108,3 +115,7 @@ def export_saved_model(network: Any, folder: Path, rule: MergeRule | None = None
     tf.saved_model.save(module, str(partial), signatures=module.signatures())
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
