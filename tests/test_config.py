@@ -41,7 +41,16 @@ def test_later_sources_win(tmp_path: Path) -> None:
         ({"training": {"batch_size": 0}}, "training.batch_size: expected at least 1, found 0"),
         ({"training": {"micro_batches": 3, "batch_size": 4}}, "expected a divisor of the batch size 4, found 3"),
         ({"training": {"schedule": "cosin"}}, r"training.schedule: .* did you mean 'cosine'\?"),
-        ({"clips": {"clip_length": "5to9"}}, "clips.clip_length: expected a number or a range like 5-11"),
+        ({"training": {"lr": float("nan")}}, "training.lr: expected a number above 0, found nan"),
+        ({"training": {"seed": -1}}, "training.seed: expected 0 or more, found -1"),
+        ({"training": {"validation_clips": -1}}, "training.validation_clips: expected 0 or more, found -1"),
+        ({"training": {"warmup_epochs": -1}}, "training.warmup_epochs: expected 0 or more, found -1"),
+        ({"clips": {"clip_length": "5to9"}}, "clips.clip_length: expected a number such as 7 or a range such as 5-11"),
+        ({"clips": {"size": [33, 49]}, "model": {"trunk": "small"}}, r"expected multiples of 8 .* found \(33, 49\)"),
+        (
+            {"model": {"trunk": "small", "settings": {"trunk": "vgg16"}}},
+            "model.settings.trunk: expected 'small' like model.trunk, found 'vgg16'",
+        ),
         ({"model": {"trunk": "resnet"}}, "trunk: expected one of vgg16, mobilenet_v2, small"),
         ({"model": {"name": "s3s"}}, "model: expected one of s2s, found 's3s'"),
         ({"data": 7}, "data: expected keys with values, found 7"),
@@ -106,6 +115,8 @@ def test_broken_files_are_one_clear_sentence(tmp_path: Path) -> None:
         layered(None, "s2s_synthetics", [], {})
     with pytest.raises(VosError, match=r"--set lr: expected section\.key=value"):
         parse_assignments(["lr"])
+    with pytest.raises(VosError, match=r"--set model\.settings\.size=\[1: expected a value as YAML writes it"):
+        parse_assignments(["model.settings.size=[1"])
 
 
 @given(st.integers(0, 99), st.sampled_from(["constant", "cosine", "polynomial", "exponential", "step"]))

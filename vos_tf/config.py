@@ -124,7 +124,10 @@ class TrainingSettings:
                 f"training.micro_batches: expected a divisor of the batch size {self.batch_size}, "
                 f"found {self.micro_batches}"
             )
-        if self.lr <= 0:
+        for name in ("schedule_power", "warmup_epochs", "clip_norm", "jaccard_weight", "seed", "validation_clips"):
+            if not getattr(self, name) >= 0:  # refuses nan, too
+                raise VosError(f"training.{name}: expected 0 or more, found {getattr(self, name)}")
+        if not self.lr > 0:
             raise VosError(f"training.lr: expected a number above 0, found {self.lr}")
 
 
@@ -233,7 +236,10 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         if not separator or "." not in key:
             raise VosError(f"--set {assignment}: expected section.key=value, for example training.lr=1e-4")
         *sections, name = key.strip().split(".")
-        nested: dict[str, Any] = {name: number_or_yaml(value)}
+        try:
+            nested: dict[str, Any] = {name: number_or_yaml(value)}
+        except yaml.YAMLError:
+            raise VosError(f"--set {assignment}: expected a value as YAML writes it, found {value!r}") from None
         for section in reversed(sections):
             nested = {section: nested}
         result = merge(result, nested)

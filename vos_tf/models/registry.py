@@ -1,4 +1,4 @@
-"""Networks by name, and their exchange: ``.weights.h5`` beside a JSON config, rebuilt from our own classes."""
+"""Networks by name: their settings, and the classes that are built from them."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def resolve_settings(name: str, trunk: str | None, changes: Mapping[str, Any]) -
         VosError: No such model, trunk or setting, or a value that does not fit.
     """
     base = default_settings(name, trunk or _MODELS[name].trunk if name in _MODELS else "")
+    if changes.get("trunk", base.trunk) != base.trunk:
+        raise VosError(f"model.settings.trunk: expected {base.trunk!r} like model.trunk, found {changes['trunk']!r}")
     values = {item.name: getattr(base, item.name) for item in dataclasses.fields(base)}
     return fill(type(base), {**values, **changes}, "model.settings")
 

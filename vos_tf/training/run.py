@@ -78,24 +78,12 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
         content = values.get(name) or {}
         if not isinstance(content, Mapping):
             raise VosError(f"{name}: expected keys with values, found {content!r}")
-        if name == "clips":
-            content = {**content, **_clip_length(content)}
         sections[name] = fill(section, content, name)  # type: ignore[arg-type]
     config = RunConfig(**sections)
-    _ = config.network_settings  # refuses impossible ones now, not after preprocessing
+    # Refuse impossible ones now, not after preprocessing: the network's settings, and clips it cannot work at.
+    sizes = {} if config.clips.size is None else {"size": config.clips.size}
+    resolve_settings(config.model.name, config.model.trunk, {**config.model.settings, **sizes})
     return config
-
-
-def _clip_length(clips: Mapping[str, Any]) -> dict[str, Any]:
-    """``clip_length: 5-11`` and ``clip_length: "7"`` as `ClipOptions` wants them."""
-    value = clips.get("clip_length")
-    if not isinstance(value, str):
-        return {}
-    numbers = value.split("-")
-    if not all(number.strip().isdigit() for number in numbers) or len(numbers) > 2:
-        raise VosError(f"clips.clip_length: expected a number or a range like 5-11, found {value!r}")
-    lengths = [int(number) for number in numbers]
-    return {"clip_length": lengths[0] if len(lengths) == 1 else (lengths[0], lengths[1])}
 
 
 def plain(config: RunConfig) -> dict[str, Any]:
