@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import vos_tf
-from vos_tf.datasets import open_dataset
+from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import Scenario, claim_results, is_done, result_path, segment_dataset
 from vos_tf.inference.segmenter import Segmenter
-from vos_tf.media.label_maps import read_label_map
+from vos_tf.media.label_maps import read_label_map, write_label_map
 
 SIZE = (45, 70)
 
@@ -185,6 +186,34 @@ def test_results_of_two_models_never_mix(tmp_path: Path) -> None:
     claim_results(tmp_path, scenario)
     with pytest.raises(VosError, match="found results with another model; choose another --scenario-name"):
         claim_results(tmp_path, Scenario("xyz", "synthetic valid", "0123", {"merge": "argmax"}))
+
+
+def test_masks_of_unknown_origin_are_never_taken_for_results(tmp_path: Path) -> None:
+    write_label_map(tmp_path / "video" / "00000.png", labels_of(1))
+    with pytest.raises(VosError, match=r"expected an empty folder or one with scenario.json, found video"):
+        claim_results(tmp_path, Scenario("abc", "synthetic valid", "0123", {}))
+    (tmp_path / "empty").mkdir()
+    claim_results(tmp_path / "empty", Scenario("abc", "synthetic valid", "0123", {}))
+
+
+def test_files_of_another_size_are_named(segmenter: Segmenter, tiny_world: Path, tmp_path: Path) -> None:
+    video = open_dataset("synthetic", tiny_world, "valid").videos[0]
+    small = tmp_path / "small.png"
+    write_label_map(small, np.ones((10, 12), np.uint8))
+    wrong = {
+        "frame": replace(video, frames=(video.frames[0], small, *video.frames[2:])),
+        "mask": replace(video, masks={**video.masks, video.objects[0].first_frame: small}),
+    }
+    for name, faulty in wrong.items():
+        with pytest.raises(VosError, match=r"small\.png: expected 64x96 pixels .* like the video, found 10x12"):
+            segment_dataset(segmenter, Dataset("folder", "all", (faulty,), tiny_world), tmp_path / name)
+        with pytest.raises(VosError, match=r"small\.png"):
+            list(segmenter.stream(faulty))
+
+
+def test_frames_without_any_mask_are_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(VosError, match="expected a mask of the first frame, or masks by frame, found neither"):
+        next(segmenter.stream(frames(1)))
 
 
 def test_baseline_repeats_first_masks_and_adds_late_ones() -> None:

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
-from vos_tf.inference.segmenter import FrameResult, joining_mask
-from vos_tf.media.images import read_image
+from vos_tf.inference.segmenter import FrameResult, joining_mask, read_frame
 from vos_tf.media.label_maps import LabelMap, write_label_map
 from vos_tf.progress import Progress, progress
 
@@ -60,7 +59,7 @@ def claim_results(folder: Path, scenario: Scenario) -> None:
     """Mark ``folder`` as holding results of ``scenario``.
 
     Raises:
-        VosError: It already holds results of another one.
+        VosError: It already holds results of another one, or of unknown origin.
     """
     path = folder / SCENARIO
     content = {
@@ -70,6 +69,12 @@ def claim_results(folder: Path, scenario: Scenario) -> None:
         "settings": scenario.settings,
     }
     if not path.is_file():
+        found = [item.name for item in folder.iterdir() if not item.name.startswith(".")] if folder.is_dir() else []
+        if found:
+            raise VosError(
+                f"{folder}: expected an empty folder or one with {SCENARIO}, found {min(found)}; "
+                "choose another --scenario-name"
+            )
         write_json(path, content)
         return
     old = json.loads(path.read_text(encoding="utf-8"))
@@ -125,7 +130,7 @@ def segment_video(segmenter: OpensSessions, video: Video, folder: Path, bar: Pro
 def _read_ahead(video: Video, pool: ThreadPoolExecutor) -> Iterator[tuple[str, Any]]:
     waiting: deque[tuple[str, Future[Any]]] = deque()
     for path in video.frames:
-        waiting.append((path.stem, pool.submit(read_image, path)))
+        waiting.append((path.stem, pool.submit(read_frame, video, path)))
         if len(waiting) > FRAMES_AHEAD:
             name, frame = waiting.popleft()
             yield name, frame.result()

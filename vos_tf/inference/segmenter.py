@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
 from vos_tf.inference.graph import VideoGraph
 from vos_tf.inference.merge import MergeRule
+from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import MAX_OBJECT_ID, VOID, LabelMap
 
 
@@ -198,7 +200,7 @@ class Segmenter:
             A `FrameResult` per frame.
 
         Raises:
-            VosError: No mask is given, or sizes differ.
+            VosError: Frames come without any mask, or sizes differ.
 
         Example:
             >>> import numpy as np
@@ -210,6 +212,8 @@ class Segmenter:
             >>> [result.labels.shape for result in segmenter.stream(frames, first=labels)]
             [(60, 80), (60, 80), (60, 80)]
         """
+        if first is None and masks is None and not isinstance(video, Video):
+            raise VosError("stream: expected a mask of the first frame, or masks by frame, found neither")
         given = dict(masks or {})
         session: Session | None = None
         for index, (name, frame) in enumerate(_named_frames(video)):
@@ -224,20 +228,40 @@ class Segmenter:
 
 
 def joining_mask(video: Video, frame: str) -> LabelMap | None:
-    """Label map of the objects of a video whose first frame is ``frame``; ``None`` if there are none."""
+    """Label map of the objects of a video whose first frame is ``frame``; ``None`` if there are none.
+
+    Raises:
+        VosError: It cannot be read, or has another size than the video.
+    """
     ids = [item.id for item in video.objects if item.first_frame == frame]
     if not ids:
         return None
     labels = video.read_mask(frame)
+    _check_size(video, video.masks[frame], labels.shape)
     return np.where(np.isin(labels, ids), labels, np.uint8(0))
+
+
+def read_frame(video: Video, path: Path) -> NDArray[np.uint8]:
+    """A frame of a video, RGB uint8 ``(H, W, 3)``.
+
+    Raises:
+        VosError: It cannot be read, or has another size than the video.
+    """
+    frame = read_image(path)
+    _check_size(video, path, frame.shape)
+    return frame
+
+
+def _check_size(video: Video, path: Path, shape: tuple[int, ...]) -> None:
+    if shape[:2] != video.size:
+        expected, found = ("x".join(map(str, size)) for size in (video.size, shape[:2]))
+        raise VosError(f"{path}: expected {expected} pixels (height x width) like the video, found {found}")
 
 
 def _named_frames(video: Video | Iterable[NDArray[np.uint8]]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     if isinstance(video, Video):
-        from vos_tf.media.images import read_image
-
         for path in video.frames:
-            yield path.stem, read_image(path)
+            yield path.stem, read_frame(video, path)
     else:
         for index, frame in enumerate(video):
             yield str(index), frame
