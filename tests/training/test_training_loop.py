@@ -20,8 +20,9 @@ import yaml
 from tiny_training import tiny_values
 
 from vos_tf.errors import VosError
-from vos_tf.jobs.train import train_run
+from vos_tf.jobs.train import hold_out, train_run
 from vos_tf.models.exchange import load_model
+from vos_tf.records.manifest import read_manifest
 from vos_tf.training.checkpoints import list_checkpoints, read_position
 from vos_tf.training.loop import Trainer
 from vos_tf.training.run import RunConfig, run_config
@@ -133,14 +134,65 @@ def test_a_run_is_not_continued_with_other_settings(tiny_run: RunConfig, tmp_pat
 
 
 def test_best_weights_are_those_of_the_best_epoch(tiny_run: RunConfig, tmp_path: Path) -> None:
-    result = train_run(with_training(tiny_run, final_weights="best", keep_checkpoints=9), tmp_path / "run")
-    scores = [row.validation_j or 0.0 for row in result.history]
-    checkpoints = list_checkpoints(tmp_path / "run" / "checkpoints")
+    last = with_training(tiny_run, n_epochs=3, lr=3e-3, keep_checkpoints=9)
+    result = train_run(last, tmp_path / "run")
+    best = int(np.argmax([row.validation_j for row in result.history]))
+    assert best < 2, "the last epoch is the best: this would show nothing"
+    # The choice may change when a run is continued, even when it was finished.
+    train_run(with_training(last, final_weights="best"), tmp_path / "run")
     network = load_model(tmp_path / "run" / "model")[1]
-    best = network.get_weights()
-    network.load_weights(checkpoints[int(np.argmax(scores))] / "network.weights.h5")
-    for one, two in zip(best, network.get_weights(), strict=True):
+    network.load_weights(list_checkpoints(tmp_path / "run" / "checkpoints")[best] / "network.weights.h5")
+    for one, two in zip(weights(tmp_path / "run"), network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_best_weights_need_validation(tiny_run: RunConfig, tmp_path: Path) -> None:
+    alone = replace(tiny_run, data=replace(tiny_run.data, validation_fraction=0.0))
+    with pytest.raises(VosError, match=r"training\.final_weights best: expected validation videos"):
+        train_run(with_training(alone, final_weights="best"), tmp_path / "run")
+
+
+def test_validation_without_a_clip_is_refused_before_training(tiny_run: RunConfig, tmp_path: Path) -> None:
+    far = replace(tiny_run, clips=replace(tiny_run.clips, stride=8, clip_length=1))
+    with pytest.raises(VosError, match="expected clips that reach an annotated frame"):
+        train_run(far, tmp_path / "run")
+    manifest = read_manifest(tiny_run.records)
+    first = manifest.videos[0]
+    blind = tuple(replace(record, objects=()) for record in first)
+    others = [record for video in manifest.videos[1:] for record in video]
+    held = hold_out(replace(manifest, records=(*blind, *others)), 0.99)
+    assert held[1] is not None
+    assert [len(part.videos) for part in (held[0], held[1])] == [2, len(manifest.videos) - 2]
+    assert first[0].video in {record.video for record in held[0].records}
+
+
+def test_sigterm_in_validation_saves_once_and_stops(
+    tiny_run: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate, save, saved = Trainer._validation_j, Trainer._save, []
+
+    def stop(self: Trainer) -> float | None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return validate(self)
+
+    def count(self: Trainer) -> None:
+        saved.append(self._position)
+        save(self)
+
+    monkeypatch.setattr(Trainer, "_validation_j", stop)
+    monkeypatch.setattr(Trainer, "_save", count)
+    assert not train_run(tiny_run, tmp_path / "run").finished
+    assert [(position.epoch, position.step) for position in saved] == [(1, 0)]
+
+
+def test_damaged_checkpoint_is_one_clear_sentence(tiny_run: RunConfig, tmp_path: Path) -> None:
+    train_run(with_training(tiny_run, n_epochs=1), tmp_path / "run")
+    for file in sorted(list_checkpoints(tmp_path / "run" / "checkpoints")[-1].iterdir()):
+        content = file.read_bytes()
+        file.write_bytes(b"")
+        with pytest.raises(VosError, match="expected a checkpoint of this network, found another or a damaged one"):
+            train_run(tiny_run, tmp_path / "run")
+        file.write_bytes(content)
 
 
 def run_python(code: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
@@ -158,7 +210,7 @@ if {replicas} > 1:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {replicas})
 from vos_tf.training.run import run_config
-from vos_tf.jobs.train import train_run
+from vos_tf.jobs.train import hold_out, train_run
 train_run(run_config(json.loads({config!r})), Path({run!r}))
 """
 

@@ -19,6 +19,7 @@ from vos_tf.files import write_json
 from vos_tf.models.backbones import trunk_kind
 from vos_tf.models.exchange import find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
+from vos_tf.pipeline.videos import clip_videos
 from vos_tf.records.manifest import Manifest, read_manifest
 from vos_tf.records.preprocess import preprocess
 from vos_tf.training.checkpoints import list_checkpoints
@@ -114,9 +115,12 @@ def training_data(config: RunConfig, *, chief: bool = True) -> TrainingData:
 
 
 def hold_out(manifest: Manifest, fraction: float) -> tuple[Manifest, Manifest | None]:
-    """Split off every n-th video for validation, at least one unless ``fraction`` is 0; none of a single video."""
-    videos = list(dict.fromkeys(record.video for record in manifest.records))
-    count = max(1, round(len(videos) * fraction)) if fraction > 0 and len(videos) > 1 else 0
+    """Split off every n-th video for validation: at least one unless ``fraction`` is 0, never all of them.
+
+    Only videos with an object to follow are counted.
+    """
+    videos = [video.name for video in clip_videos(manifest)]
+    count = min(max(1, round(len(videos) * fraction)), len(videos) - 1) if fraction > 0 else 0
     if not count:
         return manifest, None
     stride = len(videos) / count

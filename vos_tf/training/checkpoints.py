@@ -73,18 +73,23 @@ def restore_checkpoint(checkpoint: Path, network: Any, optimizer: Any) -> Positi
     """Bring network and optimiser (both built) back to a checkpoint.
 
     Raises:
-        VosError: The checkpoint belongs to another network or optimiser.
+        VosError: The checkpoint belongs to another network or optimiser, or is damaged.
     """
     try:
+        position = read_position(checkpoint)
         network.load_weights(checkpoint / WEIGHTS)
         with h5py.File(checkpoint / OPTIMIZER, "r") as file:
             values = [np.asarray(file[name]) for name in sorted(file)]
-    except (ValueError, OSError, KeyError) as error:
-        raise VosError(f"{checkpoint}: expected a checkpoint of this network, found another ({error})") from None
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise VosError(
+            f"{checkpoint}: expected a checkpoint of this network, found another or a damaged one ({reason}); "
+            "delete it to continue from the one before"
+        ) from None
     if len(values) != len(optimizer.variables):
         raise VosError(
             f"{checkpoint}: expected {len(optimizer.variables)} variables of the optimiser, found {len(values)}"
         )
     for variable, value in zip(optimizer.variables, values, strict=True):
         variable.assign(value)
-    return read_position(checkpoint)
+    return position

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
+from vos_tf.errors import VosError
 from vos_tf.models.exchange import save_model
 from vos_tf.pipeline.clips import clip_batches, steps_per_epoch
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
@@ -67,6 +68,9 @@ class Trainer:
         data: See `TrainingData`.
         settings: See `TrainingSettings`.
         strategy: From `make_strategy`.
+
+    Raises:
+        VosError: There is no clip to train or to validate on.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Trainer:
         self._position = Position()
         self._history: list[EpochRecord] = []
         self.steps_per_epoch = steps_per_epoch(data.training, data.clips, batch_size=settings.batch_size)
+        self._check_validation()
 
     @property
     def checkpoints(self) -> Path:
@@ -113,7 +118,6 @@ class Trainer:
         with _stop_signal() as stopped, progress("training", total, "updates", self._position.updates) as bar:
             while self._position.epoch < self._settings.n_epochs:
                 if not self._epoch(board, bar, stopped):
-                    self._save()
                     board.flush()
                     return TrainingResult(False, tuple(self._history))
         if self._chief:
@@ -121,7 +125,7 @@ class Trainer:
         return TrainingResult(True, tuple(self._history))
 
     def _epoch(self, board: TensorBoard, bar: Any, stopped: Callable[[], bool]) -> bool:
-        """One epoch from the current position; false if it was stopped before its end."""
+        """One epoch from the current position, saved at its end or where it was stopped; false if training stops."""
         start, epoch = time.monotonic(), self._position.epoch
         rate = self._settings.lr
         for batch in self._batches(epoch, self._position.step):
@@ -135,6 +139,7 @@ class Trainer:
             board.scalar("learning rate", rate, self._position.updates)
             bar.advance(note=f"epoch {epoch + 1}/{self._settings.n_epochs}  loss {loss:.4f}{self._last_j()}")
             if stopped() and self._position.step < self.steps_per_epoch:
+                self._save()
                 return False
         self._end_epoch(rate, time.monotonic() - start, board)
         return not stopped() or self._position.epoch >= self._settings.n_epochs
@@ -151,14 +156,15 @@ class Trainer:
         record = EpochRecord(position.epoch + 1, position.updates, loss, score, rate, seconds)
         best = score is not None and score > position.best_j
         self._history.append(record)
-        self._position = Position(position.epoch + 1, 0, position.updates, max(position.best_j, score or -1.0))
+        best_j = max(position.best_j, -1.0 if score is None else score)
+        self._position = Position(position.epoch + 1, 0, position.updates, best_j)
         board.scalar("epoch loss", loss, position.updates)
         if score is not None:
             board.scalar("validation J", score, position.updates)
         board.flush()
         if self._chief:
             write_history(self._run / "history.csv", self._history)
-            if best and self._settings.final_weights == "best":
+            if best:  # whatever model/ shall hold: that may change when the run is continued
                 partial = self._run / f".best.{WEIGHTS}"
                 self.network.save_weights(partial)
                 partial.replace(self._run / f"best.{WEIGHTS}")
@@ -184,6 +190,13 @@ class Trainer:
 
         yield from per_replica_batches(self._strategy, local)
 
+    def _check_validation(self) -> None:
+        """Complain before training, not after the first epoch."""
+        if self._data.validation is not None and self._settings.validation_clips:
+            steps_per_epoch(self._data.validation, self._data.clips.for_validation(), batch_size=1)
+        elif self._settings.final_weights == "best":
+            raise VosError("training.final_weights best: expected validation videos to choose it by, found none")
+
     def _validation_j(self) -> float | None:
         """Mean J over at most ``validation_clips`` clips from the start of each object, without augmentation."""
         if self._data.validation is None or not self._settings.validation_clips:
@@ -197,7 +210,7 @@ class Trainer:
 
     def _write_final_model(self) -> None:
         best = self._run / f"best.{WEIGHTS}"
-        if self._settings.final_weights == "best" and best.is_file():
+        if self._settings.final_weights == "best" and self._position.best_j >= 0 and best.is_file():
             with self._strategy.scope():
                 self.network.load_weights(best)
         save_model(self._run / "model", self._model_name, self.network)
