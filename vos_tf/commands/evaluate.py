@@ -16,7 +16,9 @@ def evaluate(
     ),
     run: Path | None = typer.Option(None, "--run", help="Run folder of the model."),
     checkpoint: Path | None = typer.Option(
-        None, "--checkpoint", help="Model folder, or one of a run's checkpoints, instead of --run's final model."
+        None,
+        "--checkpoint",
+        help="Model folder, one of a run's checkpoints or a .weights.h5 file, instead of --run's final model.",
     ),
     dataset: str | None = typer.Option(None, "--dataset", help="Layout of the data set; the run's own if not given."),
     root: Path | None = typer.Option(None, "--root", help="Folder of the data set; the run's own if not given."),

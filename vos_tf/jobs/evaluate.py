@@ -16,7 +16,10 @@ from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import OpensSessions, Scenario, claim_results, segment_dataset
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.segmenter import Segmenter
-from vos_tf.models.exchange import WEIGHTS, find_model, load_model, load_weights
+from vos_tf.models.exchange import CONFIG, WEIGHTS, find_model, load_model, load_weights
+from vos_tf.models.registry import build_network
+from vos_tf.training.checkpoints import POSITION
+from vos_tf.training.run import RunConfig, read_run_config, run_config
 
 VALIDATION_SPLITS = {"davis2016": "val", "davis2017": "val", "youtube_vos": "valid", "synthetic": "valid"}
 DEFAULT_RUN = Path("runs/default")
@@ -28,7 +31,7 @@ class EvaluationRequest:
 
     Attributes:
         run: Run folder.
-        checkpoint: Model folder or checkpoint of a run, instead of the run's final model.
+        checkpoint: Model folder, checkpoint of a run or weights file, instead of the run's final model.
         dataset: Layout.
         root: Its folder.
         split: Its split.
@@ -89,9 +92,7 @@ def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[OpensSession
     return segmenter, Scenario(sha256(weights), *where, settings)
 
 
-def _run_config(request: EvaluationRequest) -> Any:
-    from vos_tf.training.run import read_run_config, run_config
-
+def _run_config(request: EvaluationRequest) -> RunConfig:
     path = (request.run or DEFAULT_RUN) / "config.yaml"
     return read_run_config(path) if path.is_file() else run_config(layered(request.config, None, [], {}))
 
@@ -109,24 +110,30 @@ def requested_dataset(request: EvaluationRequest) -> Dataset:
 
 def requested_network(request: EvaluationRequest) -> tuple[Any, Path]:
     """The network to evaluate and its weights file."""
-    run = request.run or DEFAULT_RUN
-    checkpoint = request.checkpoint
-    if checkpoint is None and request.run is None:
-        configured = _run_config(request).configs.checkpoints_path
-        checkpoint = Path(configured) if configured else None
-    if checkpoint is None:
-        folder = find_model(run)
-        return load_model(folder)[1], folder / WEIGHTS
-    if (checkpoint / "position.json").is_file():
-        from vos_tf.models.registry import build_network
-        from vos_tf.training.run import read_run_config
-
-        config = read_run_config(checkpoint.parent.parent / "config.yaml")
-        network = build_network(config.model.name, config.network_settings)
-        load_weights(network, checkpoint / WEIGHTS)
-        return network, checkpoint / WEIGHTS
-    folder = find_model(checkpoint)
+    checkpoint = request.checkpoint or _configured_checkpoint(request)
+    if checkpoint is not None:
+        if (checkpoint / POSITION).is_file():
+            run = checkpoint.resolve().parent.parent
+            return _with_weights(read_run_config(run / "config.yaml"), checkpoint / WEIGHTS)
+        if checkpoint.is_file() and not (checkpoint.name == WEIGHTS and (checkpoint.parent / CONFIG).is_file()):
+            return _with_weights(_run_config(request), checkpoint)
+    folder = find_model(checkpoint or request.run or DEFAULT_RUN)
     return load_model(folder)[1], folder / WEIGHTS
+
+
+def _configured_checkpoint(request: EvaluationRequest) -> Path | None:
+    """``configs.checkpoints_path``; not where there is a run, which may have started from it."""
+    if request.run is not None or (DEFAULT_RUN / "config.yaml").is_file():
+        return None
+    configured = _run_config(request).configs.checkpoints_path
+    return Path(configured) if configured else None
+
+
+def _with_weights(config: RunConfig, file: Path) -> tuple[Any, Path]:
+    """The network of a configuration with weights that come without their own."""
+    network = build_network(config.model.name, config.network_settings)
+    load_weights(network, file)
+    return network, file
 
 
 def has_ground_truth(dataset: Dataset) -> bool:
