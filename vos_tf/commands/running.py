@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from vos_tf.errors import VosError
 
+INTERRUPTED = 130
+
 
 def run(application: Callable[[], object]) -> None:
     """Run a command line; a user's mistake becomes one sentence on the error stream and exit code 1."""
@@ -15,6 +17,9 @@ def run(application: Callable[[], object]) -> None:
     except VosError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer turns Ctrl-C into this exit code, without a word.
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
         sys.stderr.write("interrupted; run the same command again to continue\n")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
