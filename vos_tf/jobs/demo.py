@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vos_tf.errors import VosError
 
+_CHECKOUT = Path(__file__).resolve().parents[2]
 # The scripts of a checkout; where vos_tf was installed without them, the same commands of vos-tf.
 _SCRIPTS = {"preprocess": "preprocess.py", "train": "VOS.py", "evaluate": "VOS_evaluate.py"}
 
@@ -48,7 +49,7 @@ def _say(line: str = "") -> None:
 
 def _run(command: str, *arguments: str) -> None:
     script = _SCRIPTS.get(command, "")
-    if script and Path(script).is_file():
+    if script and Path.cwd() == _CHECKOUT and Path(script).is_file():
         shown, called = ["python", script], [sys.executable, script]
     else:
         shown, called = ["vos-tf", command], [sys.executable, "-m", "vos_tf", command]
