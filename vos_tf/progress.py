@@ -84,12 +84,12 @@ def _bar(description: str, total: int | None, unit: str, done: int) -> Iterator[
     from rich.progress import Progress as RichProgress
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     start = time.monotonic()
     with RichProgress(*columns, console=Console(stderr=True)) as rich_progress:
