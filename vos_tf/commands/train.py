@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from vos_tf.training.history import EpochRecord
 
 CONFIG = typer.Option(None, "--config", help="Configuration file; config.yaml of this folder if not given.")
 RECIPE = typer.Option(None, "--recipe", help="A recipe that comes with vos_tf, or a .yaml file.")
@@ -70,12 +74,15 @@ def train(
     if not result.finished:
         say(f"stopped; run the same command again to continue {run}")
         return
-    last = result.history[-1]
-    score = "" if last.validation_j is None else f", validation J {last.validation_j:.3f}"
-    typer.echo(f"trained {last.epoch} epochs: loss {last.loss:.4f}{score}")
+    typer.echo(_outcome(result.history[-1]) if result.history else "trained before; its history.csv is missing")
     typer.echo(f"model: {run / 'model'}")
     if (run / "saved_model").is_dir():
         typer.echo(f"SavedModel: {run / 'saved_model'}")
+
+
+def _outcome(last: EpochRecord) -> str:
+    score = "" if last.validation_j is None else f", validation J {last.validation_j:.3f}"
+    return f"trained {last.epoch} epochs: loss {last.loss:.4f}{score}"
 
 
 def _text(path: Path | None) -> str | None:
