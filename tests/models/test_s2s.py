@@ -104,6 +104,21 @@ def test_sizes_that_do_not_fit_the_trunk_are_refused() -> None:
         default_settings("resnet")
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("state_filters", 0),
+        ("output_kernel", -1),
+        ("decoder_filters", (8, 0, 8)),
+        ("gate_order", "ifgg"),
+        ("candidate_activation", "rellu"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(setting: str, value: object) -> None:
+    with pytest.raises(VosError, match=rf"model\.{setting}: expected .*, found"):
+        replace(SMALL, **{setting: value})
+
+
 def test_saved_model_folder_gives_the_same_network(tmp_path: Path) -> None:
     network = S2S(TINY)
     save_model(tmp_path / "model", "s2s", network)

@@ -59,6 +59,16 @@ class S2SSettings:
                 f"model.decoder_filters: expected {len(strides)} numbers (trunk {self.trunk}), "
                 f"found {len(self.decoder_filters)}"
             )
+        counts = {name: getattr(self, name) for name in ("state_filters", "cell_kernel", "decoder_kernel")}
+        counts |= {"output_kernel": self.output_kernel, "decoder_filters": min(self.decoder_filters)}
+        for name, count in counts.items():
+            if count < 1:
+                raise VosError(f"model.{name}: expected 1 or more, found {count}")
+        if sorted(self.gate_order) != sorted("ifog"):
+            raise VosError(f"model.gate_order: expected an order of 'ifog', found {self.gate_order!r}")
+        for name in ("candidate_activation", "output_activation"):
+            if not callable(getattr(keras.activations, getattr(self, name), None)):
+                raise VosError(f"model.{name}: expected one of keras.activations, found {getattr(self, name)!r}")
 
 
 def default_settings(trunk: str) -> S2SSettings:
