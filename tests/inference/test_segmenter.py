@@ -128,6 +128,12 @@ def test_sizes_that_do_not_fit_are_one_clear_sentence(segmenter: Segmenter) -> N
         session.step(np.zeros((10, 10, 3), np.uint8))
 
 
+def test_a_size_may_come_from_yaml_or_numpy(segmenter: Segmenter) -> None:
+    session = segmenter.session(size=[np.int64(side) for side in SIZE])  # type: ignore[arg-type]
+    session.add(labels_of(1))
+    assert [session.step(frame).labels.shape for frame in frames(2)] == [SIZE, SIZE]
+
+
 def test_state_does_not_grow_with_the_video(segmenter: Segmenter) -> None:
     session = segmenter.session(size=SIZE)
     session.add(labels_of(1, 2))

@@ -52,11 +52,11 @@ class Session:
 
     def __init__(self, graph: VideoGraph, size: tuple[int, int], objects_per_call: int = 0) -> None:
         self._graph = graph
-        self.size = size
+        self.size = (int(size[0]), int(size[1]))
         self._objects_per_call = objects_per_call
         self._ids: tuple[int, ...] = ()
         self._state: Any = None
-        self._pending: LabelMap = np.zeros(size, np.uint8)
+        self._pending: LabelMap = np.zeros(self.size, np.uint8)
         self._frames = 0
 
     @property
