@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, region_similarity
+from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, region_similarity, soft_jaccard
 
 
 def made_up(seed: int, shape: tuple[int, ...] = (2, 3, 2, 5, 4)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -37,6 +37,27 @@ def test_cross_entropy_of_huge_logits_is_finite() -> None:
 def test_a_clip_in_which_nothing_counts_costs_nothing() -> None:
     logits, targets, weights = made_up(0)
     assert np.asarray(binary_cross_entropy(logits, targets, 0 * weights)).tolist() == [0, 0]
+
+
+@given(st.integers(0, 2**16))
+@settings(max_examples=20, deadline=None)
+def test_soft_jaccard_is_the_mean_over_masks_that_show_the_object(seed: int) -> None:
+    logits, targets, weights = made_up(seed)
+    targets[0, 1] = 0  # a frame without objects says nothing
+    missed: list[list[float]] = [[], []]
+    for clip, time, item in np.ndindex(*targets.shape[:3]):
+        keep = weights[clip, time, item]
+        p = keep / (1 + np.exp(-logits[clip, time, item].astype(np.float64)))
+        truth = keep * targets[clip, time, item]
+        if truth.any():
+            missed[clip].append(1 - (p * truth).sum() / (p + truth - p * truth).sum())
+    wanted = [np.mean(clip) for clip in missed]
+    np.testing.assert_allclose(np.asarray(soft_jaccard(logits, targets, weights)), wanted, rtol=1e-4)
+
+
+def test_soft_jaccard_of_nothing_is_nothing() -> None:
+    logits, targets, weights = made_up(0)
+    assert np.asarray(soft_jaccard(logits, 0 * targets, weights)).tolist() == [0, 0]
 
 
 def test_void_unannotated_frames_and_empty_slots_do_not_count() -> None:
