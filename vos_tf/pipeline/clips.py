@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -12,8 +13,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
+from vos_tf.pipeline.memory import BatchMemory
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
-from vos_tf.pipeline.reading import ClipReader, empty_clips
+from vos_tf.pipeline.reading import ClipReader
 from vos_tf.pipeline.sampling import ClipRequest, count_clips, plan_epoch
 from vos_tf.pipeline.videos import clip_videos
 from vos_tf.records.manifest import Manifest
@@ -153,6 +155,11 @@ def _reader(manifest: Manifest, size: tuple[int, int]) -> ClipReader:
     return ClipReader(manifest, size)
 
 
+@lru_cache(maxsize=2)
+def _memory(pixels: int) -> BatchMemory:
+    return BatchMemory(pixels)
+
+
 @lru_cache(maxsize=8)
 def _threads(count: int) -> ThreadPoolExecutor:
     cv2.setNumThreads(1)  # clips are read side by side; threads within one would only be in each other's way
@@ -163,7 +170,8 @@ def _read_batch(epoch: _Epoch, first: int, count: int, threads: int) -> tuple[ND
     """The fields of a `ClipBatch` of ``count`` clips from the plan, read side by side, straight into the batch."""
     requests = _plan(epoch)[first : first + count]
     reader, seed = _reader(epoch.manifest, epoch.size), (epoch.seed, epoch.epoch)
-    frames, labels = empty_clips((len(requests), len(requests[0].frames), *epoch.size))
+    longest = count * (1 + epoch.options.lengths[1]) * math.prod(epoch.size)
+    frames, labels = _memory(longest).take((len(requests), len(requests[0].frames), *epoch.size))
     jobs = [
         _threads(threads).submit(reader.read_into, *row, epoch.augment, seed)
         for row in zip(requests, frames, labels, strict=True)

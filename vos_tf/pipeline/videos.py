@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,8 @@ from vos_tf.errors import VosError
 from vos_tf.records.manifest import Manifest, RecordEntry
 
 Indices = NDArray[np.int64]
+Place = tuple[int, int, int]
+"""Index of the shard, offset in it and number of bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ class ClipVideo:
     Attributes:
         name: Name of the video.
         size: Stored ``(H, W)``.
-        frame_places: int64 ``(n, 3)``: shard, offset and bytes of every JPEG.
-        mask_places: int64 ``(n, 3)``: the same of every mask; 0 bytes where the frame is not annotated.
+        frame_places: Where every JPEG lies.
+        mask_places: Where every mask lies; 0 bytes where the frame is not annotated.
         mask_ids: Object ids in every mask.
         annotated: bool ``(n,)``.
         objects: Those with a mask to start from and an annotated frame behind it, by rising id.
@@ -47,8 +48,8 @@ class ClipVideo:
 
     name: str
     size: tuple[int, int]
-    frame_places: Indices
-    mask_places: Indices
+    frame_places: tuple[Place, ...]
+    mask_places: tuple[Place, ...]
     mask_ids: tuple[tuple[int, ...], ...]
     annotated: NDArray[np.bool_]
     objects: tuple[ClipObject, ...]
@@ -72,10 +73,10 @@ def clip_videos(manifest: Manifest) -> tuple[ClipVideo, ...]:
 
 
 def _video(records: Sequence[RecordEntry]) -> ClipVideo:
-    frame_places = _places(records, "frames")
-    mask_places = _places(records, "masks")
+    frame_places = tuple((record.shard, *place) for record in records for place in record.frames)
+    mask_places = tuple((record.shard, *place) for record in records for place in record.masks)
     mask_ids = tuple(ids for record in records for ids in record.mask_ids)
-    annotated = mask_places[:, 2] > 0
+    annotated = np.array([length > 0 for _, _, length in mask_places])
     frames: dict[int, list[int]] = {}
     for record in records:
         for item in record.objects:
@@ -87,11 +88,3 @@ def _video(records: Sequence[RecordEntry]) -> ClipVideo:
         if len(seen) and annotated[listed[listed > seen[0]]].any():
             objects.append(ClipObject(key, listed, seen))
     return ClipVideo(records[0].video, records[0].size, frame_places, mask_places, mask_ids, annotated, tuple(objects))
-
-
-def _places(records: Sequence[RecordEntry], kind: str) -> Indices:
-    rows: list[Any] = []
-    for record in records:
-        places = np.asarray(getattr(record, kind), np.int64).reshape(-1, 2)
-        rows.append(np.insert(places, 0, record.shard, axis=1))
-    return np.concatenate(rows)
