@@ -1,4 +1,4 @@
-"""TensorFlow's start-up messages are not for users of a command."""
+"""TensorFlow's messages are not for users of a command."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from contextlib import contextmanager
 
 
 def quiet_tensorflow() -> None:
-    """Import TensorFlow without its start-up messages (``TF_CPP_MIN_LOG_LEVEL=0`` shows them)."""
+    """Import TensorFlow without its messages, but for errors (``TF_CPP_MIN_LOG_LEVEL=0`` shows them)."""
     warnings.showwarning = _one_line
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     with _no_error_stream():  # its C++ part writes before it has read the level above
-        import tensorflow  # noqa: F401
+        import tensorflow
+    tensorflow.get_logger().setLevel("ERROR")
 
 
 @contextmanager
