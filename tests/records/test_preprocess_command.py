@@ -60,7 +60,7 @@ def test_problems_are_listed_with_exit_code_1_and_can_be_skipped(call, capsys):
     arguments = ["--size", "native", "--out", "out", "--workers", "1"]
     assert call(*arguments) == 1
     said = capsys.readouterr().err
-    assert "1 problems in 1 of 3 videos" in said and "no such file" in said
+    assert "1 problem in 1 of 3 videos" in said and "no such file" in said
     assert not Path("out").exists()
     assert call(*arguments, "--skip-bad") == 0
     assert "left out: video1" in capsys.readouterr().out

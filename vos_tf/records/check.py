@@ -80,13 +80,14 @@ def check_dataset(
         return (), masks
     faulty = {problem.video for problem in problems}
     names = tuple(video.name for video in dataset.videos if video.name in faulty)
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     if not skip_bad:
         raise ProblemsError(
-            f"{dataset.root}: {len(problems)} problems in {len(names)} of {len(dataset.videos)} videos; "
+            f"{dataset.root}: {count} in {len(names)} of {len(dataset.videos)} videos; "
             "put them right, or leave those videos out with --skip-bad",
             problems,
         )
-    lines = [f"left out because of {len(problems)} problems: {', '.join(names)}", *(f"  {item}" for item in problems)]
+    lines = [f"left out because of {count}: {', '.join(names)}", *(f"  {item}" for item in problems)]
     sys.stderr.write("\n".join(lines) + "\n")
     return names, masks
 

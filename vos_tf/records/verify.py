@@ -49,7 +49,8 @@ def verify_records(manifest: Manifest, *, workers: int = 0) -> None:
             if isinstance(entry, RecordEntry):
                 shown.advance(len(entry.frames), note=entry.video)
     if problems:
-        raise ProblemsError(f"{manifest.folder}: {len(problems)} problems; write the records anew", problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ProblemsError(f"{manifest.folder}: {count}; write the records anew", problems)
 
 
 def _tasks(manifest: Manifest) -> Iterator[VerifyTask]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import wait
+from types import ModuleType
 from typing import Self, TypeVar
 
 import cv2
@@ -50,6 +53,9 @@ class Workers:
             # Spawned, not forked: the caller may hold TensorFlow and its threads.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self._count, mp_context=context, initializer=_begin_worker)
+            with _without_main_module():
+                for _ in range(self._count):
+                    self._pool.submit(int)  # each starts one process
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,6 +91,20 @@ class Workers:
                 "a worker process was ended from outside (often for want of memory): "
                 "run the same command again to continue, with fewer --workers"
             ) from None
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Start processes that do not import the script that is run.
+
+    They do not need it: it would start over in each of them if it has no guarded main part, or import TensorFlow.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _begin_worker() -> None:
