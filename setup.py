@@ -49,7 +49,6 @@ setup(
     extras_require={**EXTRAS, "test": TEST, "dev": TEST + LINT},
     entry_points={"console_scripts": ["vos-tf = vos_tf.commands.main:main"]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
