@@ -99,16 +99,30 @@ def clip_batches(
     if validation:
         options, augment, drop_remainder = options.for_validation(), None, False
     manifest.check_shards()
-    size = options.size or _common_size(manifest)
-    epoch_of = _Epoch(manifest, options, augment, size, batch_size, seed, epoch)
-    clips = len(_plan(epoch_of))
-    share, threads = batch_size // count, worker_count(parallel)
-    shortest, longest = options.lengths
-    shape = (share if drop_remainder else None, 1 + longest if shortest == longest else None, *size)
+    epoch_of = _Epoch(manifest, options, augment, options.size or _common_size(manifest), batch_size, seed, epoch)
+    clips, share = len(_plan(epoch_of)), batch_size // count
+    steps = clips // batch_size
+    if not drop_remainder and clips % batch_size > index * share:
+        steps += 1
+    rows = _Rows(index * share, share, always=drop_remainder)
+    return _dataset(epoch_of, rows, range(start_step, max(steps, start_step)), worker_count(parallel))
+
+
+class _Rows(NamedTuple):
+    """The rows of each batch that a worker reads; ``always``: there are ``count`` of them in every batch."""
+
+    first: int
+    count: int
+    always: bool
+
+
+def _dataset(epoch: _Epoch, rows: _Rows, steps: range, threads: int) -> Any:
+    shortest, longest = epoch.options.lengths
+    time = 1 + longest if shortest == longest else None
+    shape = (rows.count if rows.always else None, time, *epoch.size)
 
     def read(step: Any) -> tuple[NDArray[Any], ...]:
-        first = int(step) * batch_size + index * share
-        return _read_batch(epoch_of, first, share, threads)
+        return _read_batch(epoch, int(step) * epoch.batch_size + rows.first, rows.count, threads)
 
     def load(step: Any) -> ClipBatch:
         kinds = (tf.uint8, tf.uint8, tf.bool, tf.int32)
@@ -118,14 +132,11 @@ def clip_batches(
             tensor.set_shape(known)
         return batch
 
-    steps = clips // batch_size
-    if not drop_remainder and clips % batch_size > index * share:
-        steps += 1
     settings = tf.data.Options()
     settings.deterministic = True
     # The rows are this worker's already.
     settings.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    batches = tf.data.Dataset.range(start_step, max(steps, start_step))
+    batches = tf.data.Dataset.range(steps.start, steps.stop)
     return batches.map(load, num_parallel_calls=BATCHES_AT_A_TIME).prefetch(1).with_options(settings)
 
 
