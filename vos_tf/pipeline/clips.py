@@ -109,20 +109,20 @@ def clip_batches(
 
 
 class _Rows(NamedTuple):
-    """The rows of each batch that a worker reads; ``always``: there are ``count`` of them in every batch."""
+    """The rows of each batch that a worker reads; ``always``: no batch lacks them."""
 
     first: int
-    count: int
+    share: int
     always: bool
 
 
 def _dataset(epoch: _Epoch, rows: _Rows, steps: range, threads: int) -> Any:
     shortest, longest = epoch.options.lengths
     time = 1 + longest if shortest == longest else None
-    shape = (rows.count if rows.always else None, time, *epoch.size)
+    shape = (rows.share if rows.always else None, time, *epoch.size)
 
     def read(step: Any) -> tuple[NDArray[Any], ...]:
-        return _read_batch(epoch, int(step) * epoch.batch_size + rows.first, rows.count, threads)
+        return _read_batch(epoch, int(step) * epoch.batch_size + rows.first, rows.share, threads)
 
     def load(step: Any) -> ClipBatch:
         kinds = (tf.uint8, tf.uint8, tf.bool, tf.int32)
