@@ -17,6 +17,13 @@ def version() -> str:
 TENSORFLOW = "tensorflow>=2.18"
 EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.18"],
+    "video": ["av>=14"],
+    "porting": ["torch>=2.4"],
+    "onnx": ["tf2onnx>=1.16", "onnxruntime>=1.19"],
+    "openvino": ["openvino>=2024.4"],
+    "litert": ["ai-edge-litert>=1.0"],
+    "beam": ["apache-beam>=2.60"],
+    "app": ["starlette>=0.40", "uvicorn>=0.30"],
 }
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100"]
 LINT = ["ruff>=0.15", "mypy>=1.18", "types-PyYAML", "scipy-stubs"]
@@ -34,6 +41,7 @@ setup(
     install_requires=[
         TENSORFLOW,
         "keras>=3.13.2",
+        "h5py>=3.11",
         "numpy>=2.0",
         "opencv-python-headless>=4.9",
         "pillow>=10.3",

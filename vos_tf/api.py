@@ -15,12 +15,19 @@ def load(path: str | Path, *, rule: MergeRule | None = None, objects_per_call: i
     """Load a trained model.
 
     Args:
-        path: A run folder (``runs/s2s``), a model folder (``runs/s2s/model``) or the weights file in one.
+        path: A run folder (``runs/s2s``), a model folder (``runs/s2s/model``), the weights file in one, or the name of
+            a model that comes with vos_tf.
         rule: How objects are merged; arg-max against 0.5 if not given.
         objects_per_call: Largest number of objects that go through the network together; 0: all.
 
     Raises:
         VosError: There is no model, or its weights do not match its configuration.
+
+    Example:
+        >>> import vos_tf
+        >>> segmenter = vos_tf.load("s2s_small_synthetic")
+        >>> segmenter.network.settings.trunk
+        'small'
     """
     _, network = load_model(find_model(Path(path)))
     return Segmenter(network, rule=rule, objects_per_call=objects_per_call)

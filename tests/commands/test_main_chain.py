@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +151,28 @@ def test_help_needs_no_tensorflow() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_run_knows_the_data_set_of_its_records(chain: Path) -> None:
+    config = yaml.safe_load((chain / "runs" / "tiny" / "config.yaml").read_text())
+    assert (config["data"]["dataset"], config["data"]["split"]) == ("synthetic", "train")
+
+
+def test_videos_without_objects_are_segmented_and_left_out_of_the_scores(
+    chain: Path, tiny_world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_world / "valid", tmp_path / "valid")
+    meta = json.loads((tmp_path / "valid" / "meta.json").read_text())
+    meta["videos"]["synthetic_00001"]["objects"] = {}
+    (tmp_path / "valid" / "meta.json").write_text(json.dumps(meta))
+    finished = call(
+        tmp_path,
+        "VOS_evaluate.py",
+        *("--run", chain / "runs" / "tiny", "--dataset", "youtube_vos", "--root", tmp_path, "--split", "valid"),
+        *("--scenario-name", "some", "--no-overlay"),
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "videos without objects are not scored: synthetic_00001" in finished.stderr
+    scores = json.loads((tmp_path / "results" / "some" / "scores.json").read_text())
+    assert list(scores["sequences"]) == ["synthetic_00000"]
+    assert not read_label_map(tmp_path / "results" / "some" / "synthetic_00001" / "00002.png").any()

@@ -263,3 +263,12 @@ def test_two_workers_equal_one_device(tiny_records: Path, tmp_path: Path, one_de
 def test_multi_worker_without_a_cluster_is_one_clear_sentence(tiny_run: RunConfig, tmp_path: Path) -> None:
     with pytest.raises(VosError, match="expected the workers in the variable TF_CONFIG"):
         train_run(with_training(tiny_run, strategy="multi_worker"), tmp_path / "run")
+
+
+def test_a_run_is_not_continued_on_other_data(tiny_run: RunConfig, tmp_path: Path) -> None:
+    train_run(with_training(tiny_run, n_epochs=1), tmp_path / "run")
+    position = list_checkpoints(tmp_path / "run" / "checkpoints")[-1] / "position.json"
+    content = json.loads(position.read_text())
+    position.write_text(json.dumps({**content, "fingerprint": "0123456789abcdef"}))
+    with pytest.raises(VosError, match="expected records of data set 0123456789abcdef as before, found"):
+        train_run(tiny_run, tmp_path / "run")

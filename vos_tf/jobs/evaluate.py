@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vos_tf.config import layered
 from vos_tf.datasets import Dataset, open_dataset
-from vos_tf.errors import VosError
+from vos_tf.errors import ProblemsError, VosError
 from vos_tf.files import sha256
 from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import OpensSessions, Scenario, claim_results, segment_dataset
@@ -155,13 +155,29 @@ def draw_overlays(dataset: Dataset, folder: Path) -> None:
 
 
 def score(request: EvaluationRequest, dataset: Dataset) -> None:
-    """Score the masks; print the table, write scores.json, scores.csv and report.html."""
+    """Score the masks; print the table, write scores.json, scores.csv and report.html.
+
+    Videos without objects have nothing to score; annotation that the protocol cannot score is said, not an error: the
+    masks are there.
+    """
     from vos_tf.evaluation import score_results
     from vos_tf.evaluation.console import print_table
     from vos_tf.report.page import write_report
 
     workers = request.workers or os.cpu_count() or 1
-    table = score_results(request.folder, dataset, protocol=request.protocol, workers=workers)
+    empty = [video.name for video in dataset.videos if not video.objects]
+    if empty:
+        sys.stderr.write(f"note: videos without objects are not scored: {', '.join(empty)}\n")
+        dataset = replace(dataset, videos=tuple(video for video in dataset.videos if video.objects))
+    try:
+        table = score_results(request.folder, dataset, protocol=request.protocol, workers=workers)
+    except ProblemsError:
+        raise
+    except VosError as error:
+        if request.protocol:
+            raise
+        sys.stderr.write(f"not scored: {error}\n")
+        return
     table.write_json(request.folder / "scores.json")
     table.write_csv(request.folder / "scores.csv")
     print_table(table)

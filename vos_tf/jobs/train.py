@@ -53,6 +53,8 @@ def train_run(config: RunConfig, run: Path, *, resume: bool = False) -> Training
     set_precision(config.training.precision)
     _check_devices(config.training, strategy)
     data = training_data(config, chief=is_chief(strategy))
+    # What evaluation takes for the run's own data set, however the records were named.
+    config = replace(config, data=replace(config.data, dataset=data.training.dataset, split=data.training.split))
     trainer = Trainer(run, config.model.name, network_builder(config), data, config.training, strategy)
     if is_chief(strategy):
         write_run_config(run / "config.yaml", config)
@@ -60,16 +62,16 @@ def train_run(config: RunConfig, run: Path, *, resume: bool = False) -> Training
     if position is not None:
         say(f"continuing {run} after epoch {position.epoch}, {position.updates} updates")
     result = trainer.train()
+    set_precision("float32")
     if result.finished and is_chief(strategy):
+        _write_receipt(run, config, data, result)
         if config.training.export:
             _export(run)
-        _write_receipt(run, config, data, result)
     return result
 
 
 def _export(run: Path) -> None:
     """The final model as SavedModel, checked; in float32 whatever the precision of training was."""
-    set_precision("float32")
     segmenter = load(run)
     export_saved_model(segmenter.network, run / "saved_model")
     check_saved_model(segmenter, run / "saved_model")

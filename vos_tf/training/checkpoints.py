@@ -30,6 +30,7 @@ class Position:
         updates: Updates done in all.
         best_j: Best validation J so far; -1 before the first.
         loss_sum: Sum of the losses of this epoch's updates so far.
+        fingerprint: Of the data set trained on.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class Position:
     updates: int = 0
     best_j: float = -1.0
     loss_sum: float = 0.0
+    fingerprint: str = ""
 
 
 def save_checkpoint(folder: Path, network: Any, optimizer: Any, position: Position, *, keep: int) -> Path:

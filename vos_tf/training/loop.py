@@ -90,7 +90,7 @@ class Trainer:
             self.optimizer = make_optimizer(settings, self.network, strategy.num_replicas_in_sync)
         self._step = TrainingStep(self.network, self.optimizer, strategy, settings, data.clips.objects_per_clip)
         self._validate = ValidationStep(self.network)
-        self._position = Position()
+        self._position = Position(fingerprint=data.training.fingerprint)
         self._history: list[EpochRecord] = []
         self.steps_per_epoch = steps_per_epoch(data.training, data.clips, batch_size=settings.batch_size)
         self._check_validation()
@@ -101,12 +101,19 @@ class Trainer:
         return self._run / "checkpoints"
 
     def resume(self) -> Position | None:
-        """Continue from the newest checkpoint, if there is one."""
+        """Continue from the newest checkpoint, if there is one.
+
+        Raises:
+            VosError: It is damaged, or was trained on other data than these records hold.
+        """
         found = list_checkpoints(self.checkpoints)
         if not found:
             return None
         with self._strategy.scope():
             self._position = restore_checkpoint(found[-1], self.network, self.optimizer)
+        before, now = self._position.fingerprint, self._data.training.fingerprint
+        if before != now:
+            raise VosError(f"{found[-1]}: expected records of data set {before} as before, found {now}")
         rows = read_history(self._run / "history.csv")
         self._history = [row for row in rows if row.epoch <= self._position.epoch]
         return self._position
@@ -157,7 +164,7 @@ class Trainer:
         best = score is not None and score > position.best_j
         self._history.append(record)
         best_j = max(position.best_j, -1.0 if score is None else score)
-        self._position = Position(position.epoch + 1, 0, position.updates, best_j)
+        self._position = replace(position, epoch=position.epoch + 1, step=0, best_j=best_j, loss_sum=0.0)
         board.scalar("epoch loss", loss, position.updates)
         if score is not None:
             board.scalar("validation J", score, position.updates)

@@ -116,6 +116,8 @@ MAY_CHANGE = {
     "training.export",
     "training.final_weights",
     "data.workers",
+    "data.dataset",  # the records decide
+    "data.split",
     "data.root",
     "configs.path",
 }
