@@ -15,11 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vos_tf.datasets.listing import check_root, image_size, list_folders, list_images, names_found
+from vos_tf.datasets.listing import announced, check_root, image_size, list_folders, list_images, names_found
 from vos_tf.datasets.types import DEFAULT_FRAME_RATE, Dataset, Video, VideoObject
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID, read_label_map
-from vos_tf.progress import progress
 
 FRAME_FOLDERS = ("JPEGImages", "images", "frames")
 MASK_FOLDERS = ("Annotations", "masks", "labels")
@@ -68,7 +67,7 @@ def open_folder(
     if not names:
         raise VosError(f"{frames_folder}: expected frames or a folder of frames for each video, found none")
     videos = []
-    for name in _announced(names, f"open {base}"):
+    for name in announced(names, f"open {base}", many=MANY_VIDEOS):
         label = name or base.resolve().name
         videos.append(_open_video(label, frames_folder / name, masks_folder / name, single_object, frame_rate))
     binary = [video.name for video in videos if video.single_object]
@@ -118,16 +117,6 @@ def _video_names(folder: Path, prefix: str = "") -> Iterator[str]:
         return
     for name in inner:
         yield from _video_names(folder / name, f"{prefix}/{name}" if prefix else name)
-
-
-def _announced(names: Sequence[str], description: str) -> Iterator[str]:
-    if len(names) < MANY_VIDEOS:
-        yield from names
-        return
-    with progress(description, len(names), "videos") as bar:
-        for name in names:
-            yield name
-            bar.advance()
 
 
 def _open_video(name: str, frames_folder: Path, masks_folder: Path, single_object: bool, frame_rate: Fraction) -> Video:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from vos_tf.errors import VosError
+from vos_tf.progress import progress
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 """Suffixes of images, in lower case; case does not matter on disk."""
@@ -97,3 +98,14 @@ def names_found(names: Sequence[str], limit: int = 10) -> str:
         return "none"
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def announced(names: Sequence[str], description: str, *, many: int) -> Iterator[str]:
+    """The names, one by one; with a progress bar where there are at least ``many``."""
+    if len(names) < many:
+        yield from names
+        return
+    with progress(description, len(names), "videos") as bar:
+        for name in names:
+            yield name
+            bar.advance()

@@ -7,16 +7,23 @@ only where an object first appears. Layout: https://youtube-vos.org.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vos_tf.datasets.listing import check_name, check_root, image_size, list_folders, list_images, names_found
+from vos_tf.datasets.listing import (
+    announced,
+    check_name,
+    check_root,
+    image_size,
+    list_folders,
+    list_images,
+    names_found,
+)
 from vos_tf.datasets.types import Dataset, Video, VideoObject
 from vos_tf.errors import Problem, ProblemsError, VosError
 from vos_tf.media.label_maps import MAX_OBJECT_ID, object_ids, read_label_map
-from vos_tf.progress import progress
 
 FRAME_RATE = Fraction(6)
 ALL_FRAMES_RATE = Fraction(30)
@@ -72,7 +79,7 @@ def open_youtube_vos(
         _note_unlisted(folder, meta, notes)
     problems: list[Problem] = []
     videos: list[Video] = []
-    for video_name in _announced(names, f"open {name} {split}"):
+    for video_name in announced(names, f"open {name} {split}", many=MANY_VIDEOS):
         entries = None if meta is None else meta[video_name]
         video = _open_video(folder, frames_folder / video_name, entries, frame_rate, problems, notes)
         if video is not None:
@@ -80,17 +87,6 @@ def open_youtube_vos(
     if problems:
         raise ProblemsError(f"{folder}: expected meta.json, frames and masks that agree, found", problems)
     return Dataset(name, split + (ALL_FRAMES if all_frames else ""), tuple(videos), root, tuple(notes))
-
-
-def _announced(names: Sequence[str], description: str) -> Iterator[str]:
-    """The names, with a progress bar where there are many."""
-    if len(names) < MANY_VIDEOS:
-        yield from names
-        return
-    with progress(description, len(names), "videos") as bar:
-        for name in names:
-            yield name
-            bar.advance()
 
 
 def _split_folder(root: Path, split: str) -> Path:
