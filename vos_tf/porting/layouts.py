@@ -1,4 +1,4 @@
-"""How an original's tensors lie in memory and how Keras wants them, and the table of names that says which is which.
+r"""How an original's tensors lie in memory and how Keras wants them, and the table of names that says which is which.
 
 A table is written with the functions here, on the layers of a built network::
 
@@ -8,7 +8,7 @@ A table is written with the functions here, on the layers of a built network::
             **batch_norm("bn1", network.bn1),                # bn1.weight, bn1.bias, bn1.running_mean, bn1.running_var
             **transposed("up", network.up),                  # up.weight, up.bias when the layer has one
         }
-        return NameTable(entries, ignored=(r"fc\\..*",))
+        return NameTable(entries, ignored=(r"fc\..*",))
 """
 
 from __future__ import annotations
