@@ -76,8 +76,11 @@ class TrainingSettings:
         schedule_power: Exponent of ``polynomial``; total decay factor of ``exponential``; factor of ``step``.
         schedule_steps: Number of equal stretches of ``step``.
         warmup_epochs: Epochs in which the learning rate rises from 0.
+        optimizer: ``adam``, ``sgd`` (with ``momentum``) or ``rmsprop``.
+        momentum: Of ``sgd``.
+        weight_decay: L2 penalty, added to the gradient as in the originals; 0: none.
         clip_norm: Largest global norm of the gradient; 0: no limit.
-        jaccard_weight: Weight of a soft Jaccard loss beside the cross-entropy (an addition to the paper); 0: none.
+        objective: Settings of the model's loss that differ from its defaults (``vos_tf.training.objectives``).
         micro_batches: Parts in which each batch goes through the network, to save memory; the result is the same.
         precision: ``float32``, ``bfloat16`` or ``float16`` (with loss scaling).
         strategy: ``default`` (one device), ``mirrored`` (all devices of this machine) or ``multi_worker``
@@ -98,8 +101,11 @@ class TrainingSettings:
     schedule_power: float = 0.9
     schedule_steps: int = 3
     warmup_epochs: float = 0.0
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
     clip_norm: float = 0.0
-    jaccard_weight: float = 0.0
+    objective: Mapping[str, Any] = field(default_factory=dict)
     micro_batches: int = 1
     precision: str = "float32"
     strategy: str = "default"
@@ -113,6 +119,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         one_of("training.schedule", self.schedule, ("constant", "cosine", "polynomial", "exponential", "step"))
+        one_of("training.optimizer", self.optimizer, ("adam", "sgd", "rmsprop"))
         one_of("training.precision", self.precision, ("float32", "bfloat16", "float16"))
         one_of("training.strategy", self.strategy, ("default", "mirrored", "multi_worker"))
         one_of("training.final_weights", self.final_weights, ("last", "best"))
@@ -124,9 +131,11 @@ class TrainingSettings:
                 f"training.micro_batches: expected a divisor of the batch size {self.batch_size}, "
                 f"found {self.micro_batches}"
             )
-        for name in ("schedule_power", "warmup_epochs", "clip_norm", "jaccard_weight", "seed", "validation_clips"):
+        for name in ("schedule_power", "warmup_epochs", "clip_norm", "weight_decay", "seed", "validation_clips"):
             if not getattr(self, name) >= 0:  # refuses nan, too
                 raise VosError(f"training.{name}: expected 0 or more, found {getattr(self, name)}")
+        if not 0 <= self.momentum < 1:
+            raise VosError(f"training.momentum: expected 0 <= x < 1, found {self.momentum}")
         if not self.lr > 0:
             raise VosError(f"training.lr: expected a number above 0, found {self.lr}")
 

@@ -28,8 +28,10 @@ from vos_tf.training.checkpoints import (
     save_checkpoint,
 )
 from vos_tf.training.history import EpochRecord, TensorBoard, read_history, write_history
+from vos_tf.training.objectives import make_objective
+from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.schedules import learning_rate
-from vos_tf.training.steps import TrainingStep, ValidationStep, make_optimizer
+from vos_tf.training.steps import TrainingStep, ValidationStep
 from vos_tf.training.strategy import is_chief, per_replica_batches, worker
 
 
@@ -87,9 +89,11 @@ class Trainer:
         self._chief = is_chief(strategy)
         with strategy.scope():
             self.network = build()
-            self.optimizer = make_optimizer(settings, self.network, strategy.num_replicas_in_sync)
-        self._step = TrainingStep(self.network, self.optimizer, strategy, settings, data.clips.objects_per_clip)
-        self._validate = ValidationStep(self.network)
+            objective = make_objective(model_name, settings.objective, data.clips.objects_per_clip)
+            groups = objective.groups(self.network)
+            self.optimizer = make_optimizer(settings, groups, strategy.num_replicas_in_sync)
+        self._step = TrainingStep(self.network, self.optimizer, strategy, settings, objective)
+        self._validate = ValidationStep(self.network, objective)
         self._position = Position(fingerprint=data.training.fingerprint)
         self._history: list[EpochRecord] = []
         self.steps_per_epoch = steps_per_epoch(data.training, data.clips, batch_size=settings.batch_size)
@@ -137,7 +141,7 @@ class Trainer:
         rate = self._settings.lr
         for batch in self._batches(epoch, self._position.step):
             rate = learning_rate(self._settings, self._position.updates, self.steps_per_epoch)
-            loss = float(self._step(batch, rate))
+            loss = float(self._step(batch, rate, self._progress(), epoch))
             position = self._position
             self._position = replace(
                 position, step=position.step + 1, updates=position.updates + 1, loss_sum=position.loss_sum + loss
@@ -150,6 +154,10 @@ class Trainer:
                 return False
         self._end_epoch(rate, time.monotonic() - start, board)
         return not stopped() or self._position.epoch >= self._settings.n_epochs
+
+    def _progress(self) -> float:
+        """Share of the run's updates that are done."""
+        return min(self._position.updates / (self._settings.n_epochs * self.steps_per_epoch), 1.0)
 
     def _last_j(self) -> str:
         if self._history and self._history[-1].validation_j is not None:
@@ -211,9 +219,9 @@ class Trainer:
         batches = clip_batches(
             self._data.validation, self._data.clips, batch_size=1, seed=0, epoch=0, validation=True
         ).take(self._settings.validation_clips)
-        sums = [self._validate(batch, self._data.clips.objects_per_clip) for batch in batches]
-        count = sum(number for _, number in sums)
-        return sum(total for total, _ in sums) / count if count else None
+        sums = [self._validate(batch, self._progress()) for batch in batches]
+        count = sum(number for _, number, _ in sums)
+        return sum(total for total, _, _ in sums) / count if count else None
 
     def _write_final_model(self) -> None:
         best = self._run / f"best.{WEIGHTS}"

@@ -17,6 +17,7 @@ from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
 from vos_tf.models.registry import resolve_settings
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
+from vos_tf.training.objectives import resolve_objective
 from vos_tf.version import __version__
 
 
@@ -83,6 +84,7 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
     # Refuse impossible ones now, not after preprocessing: the network's settings, and clips it cannot work at.
     sizes = {} if config.clips.size is None else {"size": config.clips.size}
     resolve_settings(config.model.name, config.model.trunk, {**config.model.settings, **sizes})
+    resolve_objective(config.model.name, config.training.objective)
     return config
 
 
@@ -90,6 +92,8 @@ def plain(config: RunConfig) -> dict[str, Any]:
     """The configuration as mappings and lists, with the network's complete settings."""
     values = dataclasses.asdict(config)
     values["model"]["settings"] = dataclasses.asdict(config.network_settings)
+    objective = resolve_objective(config.model.name, config.training.objective)
+    values["training"]["objective"] = dataclasses.asdict(objective)
     return _listed(values)  # type: ignore[no-any-return]
 
 

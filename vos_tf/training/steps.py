@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
-from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, region_similarity, soft_jaccard
-
-
-def make_optimizer(settings: TrainingSettings, network: Any, replicas: int) -> Any:
-    """Adam (Kingma and Ba 2015; epsilon 1e-8 as in the S2S ports) for all trainable weights, with its slots built."""
-    # Each replica hands its share of the summed gradient to the optimiser, so the limit is shared out as well.
-    clip_norm = settings.clip_norm / replicas if settings.clip_norm else None
-    optimizer = keras.optimizers.Adam(settings.lr, epsilon=1e-8, global_clipnorm=clip_norm)
-    if settings.precision == "float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(network.trainable_variables)
-    return optimizer
+from vos_tf.losses import region_similarity
+from vos_tf.pipeline.clips import ClipBatch
+from vos_tf.training.objectives import Objective
 
 
 class TrainingStep:
     """One update from one batch of clips, over all replicas of a strategy."""
 
     def __init__(
-        self, network: Any, optimizer: Any, strategy: Any, settings: TrainingSettings, objects: int = 1
+        self, network: Any, optimizer: Any, strategy: Any, settings: TrainingSettings, objective: Objective
     ) -> None:
         self._network = network
-        self._objects = objects
+        self._objective = objective
+        self._groups = objective.groups(network)
         self._optimizer = optimizer
         self._strategy = strategy
         self._settings = settings
@@ -37,25 +28,35 @@ class TrainingStep:
         # A clip of another length is another graph: shapes stay static, which is quicker than one graph for all.
         self._compiled = tf.function(self._distributed, jit_compile=settings.jit_compile and single)
 
-    def __call__(self, batch: Any, learning_rate: float) -> Any:
-        """Update the network from ``batch`` (a ClipBatch, one per replica) and return the loss, a scalar tensor."""
+    def __call__(self, batch: Any, learning_rate: float, progress: float = 0.0, epoch: int = 0) -> Any:
+        """Update the network and return the loss, a scalar tensor.
+
+        Args:
+            batch: A ClipBatch, one per replica.
+            learning_rate: Of the groups with rate 1.
+            progress: Share of the run's updates that are done, 0..1.
+            epoch: From 0; decides which groups are trained.
+        """
         optimizer = getattr(self._optimizer, "inner_optimizer", self._optimizer)
         optimizer.learning_rate.assign(learning_rate)
-        return self._compiled(tuple(batch) if self._strategy.num_replicas_in_sync == 1 else batch)
+        awake = tuple(group.name for group in self._groups if group.first_epoch <= epoch)
+        batch = tuple(batch) if self._strategy.num_replicas_in_sync == 1 else batch
+        return self._compiled(batch, tf.constant(progress, tf.float32), awake)
 
-    def _distributed(self, batch: Any) -> Any:
-        losses = self._strategy.run(self._replica, args=(batch,))
+    def _distributed(self, batch: Any, progress: Any, awake: tuple[str, ...]) -> Any:
+        variables = [v for group in self._groups if group.name in awake for v in group.variables]
+        losses = self._strategy.run(lambda part: self._replica(part, progress, variables), args=(batch,))
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
 
-    def _replica(self, batch: Any) -> Any:
+    def _replica(self, batch: Any, progress: Any, variables: list[Any]) -> Any:
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync
-        variables = self._network.trainable_variables
         parts = self._settings.micro_batches
         total, gradients = tf.constant(0.0), [tf.zeros_like(v) for v in variables]
         for part in range(parts):
             size = batch[0].shape[0] // parts
-            loss, scaled = self._gradients([x[part * size : (part + 1) * size] for x in batch], variables)
+            clips = ClipBatch(*(x[part * size : (part + 1) * size] for x in batch))
+            loss, scaled = self._gradients(clips, progress, variables)
             total += loss
             gradients = [old + new for old, new in zip(gradients, scaled, strict=True)]
         if replicas > 1:
@@ -64,56 +65,30 @@ class TrainingStep:
         self._optimizer.apply(gradients, variables)
         return total
 
-    def _gradients(self, batch: Any, variables: Any) -> tuple[Any, Any]:
-        frames, labels, annotated, object_count = batch
+    def _gradients(self, batch: ClipBatch, progress: Any, variables: list[Any]) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
-            clip_losses = clip_loss(
-                self._network, frames, labels, annotated, object_count, self._objects, self._settings.jaccard_weight
-            )
+            losses = self._objective.outcome(self._network, batch, progress, training=True).losses
             # Divided by the global batch: replicas and micro-batches add up to the mean over all clips.
-            loss = tf.reduce_sum(clip_losses) / self._settings.batch_size
+            loss = tf.reduce_sum(losses) / self._settings.batch_size
             scaled = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, variables)
         return loss, [tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)]
 
 
-def unroll(network: Any, frames: Any, labels: Any, objects: int) -> Any:
-    """Logits ``(B, T, K, H, W)`` of a clip whose first frame and label map initialise the network."""
-    first = object_targets(labels[:, :1], objects)[:, 0]
-    return network(tf.cast(frames, tf.float32), first)
-
-
-def clip_loss(
-    network: Any,
-    frames: Any,
-    labels: Any,
-    annotated: Any,
-    object_count: Any,
-    objects: int,
-    jaccard_weight: float = 0.0,
-) -> Any:
-    """Loss of each clip, float32 ``(B,)``; arguments as in `vos_tf.pipeline.clips.ClipBatch`."""
-    logits = unroll(network, frames, labels, objects)
-    targets = object_targets(labels[:, 1:], objects)
-    weights = loss_weights(labels[:, 1:], annotated[:, 1:], object_count, objects)
-    loss = binary_cross_entropy(logits, targets, weights)
-    return loss + jaccard_weight * soft_jaccard(logits, targets, weights) if jaccard_weight else loss
-
-
 class ValidationStep:
-    """Mean J of a batch of clips at the network's size."""
+    """Mean J and loss of a batch of clips at the network's size."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, objective: Objective) -> None:
         self._network = network
+        self._objective = objective
         self._compiled = tf.function(self._scores)
 
-    def __call__(self, batch: Any, objects: int) -> tuple[float, float]:
-        """Sum of J over frames and objects that count, and their number."""
-        total, count = self._compiled(*batch, objects)
-        return float(total), float(count)
+    def __call__(self, batch: Any, progress: float = 0.0) -> tuple[float, float, float]:
+        """Sum of J over frames and objects that count, their number, and the sum of the clips' losses."""
+        total, count, loss = self._compiled(tuple(batch), tf.constant(progress, tf.float32))
+        return float(total), float(count), float(loss)
 
-    def _scores(self, frames: Any, labels: Any, annotated: Any, object_count: Any, objects: int) -> Any:
-        logits = unroll(self._network, frames, labels, objects)
-        weights = loss_weights(labels[:, 1:], annotated[:, 1:], object_count, objects)
-        score, counts = region_similarity(logits, object_targets(labels[:, 1:], objects), weights)
-        return tf.reduce_sum(score * counts), tf.reduce_sum(counts)
+    def _scores(self, batch: Any, progress: Any) -> Any:
+        outcome = self._objective.outcome(self._network, ClipBatch(*batch), progress, training=False)
+        score, counts = region_similarity(outcome.logits, outcome.targets, outcome.weights)
+        return tf.reduce_sum(score * counts), tf.reduce_sum(counts), tf.reduce_sum(outcome.losses)

@@ -1,0 +1,103 @@
+"""Optimisers whose learning rate and weight decay differ between groups of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from vos_tf.config import TrainingSettings
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Weights that are trained alike.
+
+    Attributes:
+        name: What they are.
+        variables: The weights.
+        rate: Their learning rate as a multiple of the run's.
+        decay: Whether the run's weight decay applies to them.
+        first_epoch: They stay as they are before this epoch, counted from 0.
+    """
+
+    name: str
+    variables: Sequence[Any]
+    rate: float = 1.0
+    decay: bool = True
+    first_epoch: int = 0
+
+
+class _Grouped:
+    """Gives an optimiser one learning-rate multiplier and one L2 decay per variable.
+
+    The decay is added to the gradient, as the originals' optimisers do, not taken from the weight (AdamW).
+    """
+
+    multipliers: Sequence[float]
+    decays: Sequence[float]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        index = self._get_variable_index(variable)  # type: ignore[attr-defined]
+        if self.decays[index]:
+            gradient = gradient + ops.cast(self.decays[index], gradient.dtype) * ops.cast(variable, gradient.dtype)
+        super().update_step(gradient, variable, learning_rate * self.multipliers[index])  # type: ignore[misc]
+
+
+class Momentum(keras.optimizers.SGD):
+    """Stochastic gradient descent whose momentum gathers gradients, not steps: ``m = mu m + g; w -= lr m``.
+
+    The same as Keras' own while the learning rate is constant; where it changes, this is what the originals did.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One step of one variable."""
+        rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        if self.momentum:
+            gathered = self.momentums[self._get_variable_index(variable)]
+            self.assign(gathered, gathered * ops.cast(self.momentum, variable.dtype) + gradient)
+            gradient = gathered
+        self.assign_sub(variable, gradient * rate)
+
+
+class GroupedAdam(_Grouped, keras.optimizers.Adam):
+    """Adam (Kingma and Ba 2015) for groups of weights."""
+
+
+class GroupedMomentum(_Grouped, Momentum):
+    """`Momentum` for groups of weights."""
+
+
+class GroupedRMSprop(_Grouped, keras.optimizers.RMSprop):
+    """RMSprop for groups of weights."""
+
+
+def make_optimizer(settings: TrainingSettings, groups: Sequence[ParameterGroup], replicas: int = 1) -> Any:
+    """The optimiser of a run, with its slots built for the variables of all groups, in their order.
+
+    Args:
+        settings: ``optimizer``, ``momentum``, ``weight_decay``, ``clip_norm``, ``precision`` count. Adam: epsilon 1e-8;
+            RMSprop: decay 0.99, epsilon 1e-8, as the originals' library has them.
+        groups: What is trained.
+        replicas: Of the strategy. Each hands its share of the summed gradient to the optimiser, so the limit of the
+            norm is shared out as well.
+    """
+    clip_norm = settings.clip_norm / replicas if settings.clip_norm else None
+    optimizer: Any
+    if settings.optimizer == "adam":
+        optimizer = GroupedAdam(settings.lr, epsilon=1e-8, global_clipnorm=clip_norm)
+    elif settings.optimizer == "sgd":
+        optimizer = GroupedMomentum(settings.lr, momentum=settings.momentum, global_clipnorm=clip_norm)
+    else:
+        optimizer = GroupedRMSprop(settings.lr, rho=0.99, epsilon=1e-8, global_clipnorm=clip_norm)
+    variables = [variable for group in groups for variable in group.variables]
+    optimizer.multipliers = [group.rate for group in groups for _ in group.variables]
+    optimizer.decays = [settings.weight_decay * group.decay for group in groups for _ in group.variables]
+    if settings.precision == "float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(variables)
+    return optimizer
