@@ -17,7 +17,7 @@ def version() -> str:
 TENSORFLOW = "tensorflow>=2.18"
 EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.18"],
-    "video": ["av>=14"],
+    "video": ["av>=17"],
     "porting": ["torch>=2.4"],
     "onnx": ["tf2onnx>=1.16", "onnxruntime>=1.19"],
     "openvino": ["openvino>=2024.4"],
@@ -25,7 +25,7 @@ EXTRAS = {
     "beam": ["apache-beam>=2.60"],
     "app": ["starlette>=0.40", "uvicorn>=0.30"],
 }
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100"]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *EXTRAS["video"]]
 LINT = ["ruff>=0.15", "mypy>=1.18", "types-PyYAML", "scipy-stubs"]
 
 setup(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -160,16 +160,42 @@ def video_tiles(
     files = dict(zip(video.frame_names, video.frames, strict=True))
     tiles = []
     for name in frames:
-        picture = _scaled(read_image(files[name]), width)
-        path = results / video.name / f"{name}.png"
-        caption = name if path.is_file() else f"{name}  no mask"
-        if path.is_file():
-            labels = read_label_map(path, single_object=video.single_object)
-            picture = draw_overlay(picture, _fitted(labels, picture), ids=not video.single_object)
+        picture, found = _drawn(video, results, files[name], width)
         if truth and name in video.masks:
             picture = draw_contours(picture, _fitted(video.read_mask(name), picture))
-        tiles.append(Tile(picture, caption))
+        tiles.append(Tile(picture, name if found else f"{name}  no mask"))
     return tiles
+
+
+def overlay_frames(video: Video, results: Path, *, alpha: float = 0.5, contours: bool = True) -> Iterator[Picture]:
+    """All frames of a video with the result masks laid over, at full size, one after the other.
+
+    Args:
+        video: The video.
+        results: Folder with ``<video>/<frame>.png``; a frame without mask is shown bare.
+        alpha: Strength of the fill, 0..1.
+        contours: Draw the outline of every object.
+
+    Yields:
+        uint8 ``(H, W, 3)`` RGB.
+
+    Raises:
+        VosError: A file cannot be read.
+    """
+    for path in video.frames:
+        yield _drawn(video, results, path, alpha=alpha, contours=contours)[0]
+
+
+def _drawn(
+    video: Video, results: Path, frame: Path, width: int | None = None, *, alpha: float = 0.5, contours: bool = True
+) -> tuple[Picture, bool]:
+    """A frame with its result mask, and whether there is one."""
+    picture = _scaled(read_image(frame), width)
+    path = results / video.name / f"{frame.stem}.png"
+    if not path.is_file():
+        return picture, False
+    labels = _fitted(read_label_map(path, single_object=video.single_object), picture)
+    return draw_overlay(picture, labels, alpha, contours, ids=not video.single_object), True
 
 
 def write_overlay_sheet(video: Video, results_dir: Path, path: Path, *, count: int = 8, truth: bool = True) -> None:
