@@ -9,15 +9,20 @@ from keras import ops
 
 # Mean of ImageNet in B, G, R order, 0..255: what the VGG weights of Keras were trained with.
 CAFFE_BGR_MEAN = (103.939, 116.779, 123.68)
-NORMALIZATIONS = ("unit", "caffe_bgr")
+# The same with the digits of the OSVOS implementations.
+OSVOS_BGR_MEAN = (104.00699, 116.66877, 122.67892)
+# Of ImageNet in R, G, B order, 0..1: what the weights of torchvision were trained with.
+IMAGENET_RGB_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_RGB_DEVIATION = (0.229, 0.224, 0.225)
+NORMALIZATIONS = ("unit", "caffe_bgr", "osvos_bgr", "imagenet_rgb")
 
 
 @keras.saving.register_keras_serializable("vos_tf")
 class ImageNormalization(keras.layers.Layer):
     """RGB 0..255 to what a trunk expects; a fourth channel, a mask 0..1, is brought to the same range.
 
-    ``unit``: ``x / 127.5 - 1``, mask to -1..1. ``caffe_bgr``: channels reversed to B, G, R, ImageNet mean
-    subtracted, mask to 0..255.
+    ``unit``: ``x / 127.5 - 1``, mask to -1..1. ``caffe_bgr`` and ``osvos_bgr``: channels reversed to B, G, R,
+    ImageNet mean subtracted, mask to 0..255. ``imagenet_rgb``: ``(x / 255 - mean) / deviation``, mask to -1..1.
     """
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
@@ -31,8 +36,12 @@ class ImageNormalization(keras.layers.Layer):
         image, mask = x[..., :3], x[..., 3:]
         if self.kind == "unit":
             image, mask = image / 127.5 - 1.0, mask * 2.0 - 1.0
+        elif self.kind == "imagenet_rgb":
+            mean, deviation = (_constant(v, x) for v in (IMAGENET_RGB_MEAN, IMAGENET_RGB_DEVIATION))
+            image, mask = (image / 255.0 - mean) / deviation, mask * 2.0 - 1.0
         else:
-            image, mask = image[..., ::-1] - ops.convert_to_tensor(CAFFE_BGR_MEAN, dtype=x.dtype), mask * 255.0
+            mean = CAFFE_BGR_MEAN if self.kind == "caffe_bgr" else OSVOS_BGR_MEAN
+            image, mask = image[..., ::-1] - _constant(mean, x), mask * 255.0
         return image if x.shape[-1] == 3 else ops.concatenate([image, mask], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -42,6 +51,10 @@ class ImageNormalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "kind": self.kind}
+
+
+def _constant(values: tuple[float, ...], like: Any) -> Any:
+    return ops.convert_to_tensor(values, dtype=like.dtype)
 
 
 def fold_time(x: Any) -> Any:

@@ -21,7 +21,10 @@ class ModelKind:
     trunk: str
 
 
-_MODELS = {"s2s": ModelKind("vos_tf.models.s2s", "S2S", "vgg16")}
+_MODELS = {
+    "s2s": ModelKind("vos_tf.models.s2s", "S2S", "vgg16"),
+    "osvos": ModelKind("vos_tf.models.osvos", "OSVOS", "vgg16"),
+}
 
 
 def model_names() -> tuple[str, ...]:
