@@ -1,0 +1,84 @@
+"""Import of an original's checkpoint as a model folder of vos_tf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vos_tf.config import one_of
+from vos_tf.errors import VosError
+from vos_tf.models.exchange import CONFIG, save_model
+from vos_tf.models.registry import build_network, resolve_settings
+from vos_tf.porting import osvos, rvos
+from vos_tf.porting.assign import assign
+from vos_tf.porting.layouts import Array
+from vos_tf.porting.source import Source
+
+SOURCES: dict[str, Source] = {**osvos.SOURCES, **rvos.SOURCES}
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What was imported.
+
+    Attributes:
+        folder: The model folder.
+        model: Name of the network.
+        settings: Its settings.
+        parameters: Number of its parameters.
+        left_out: Tensors of the checkpoint that the network has no use for.
+    """
+
+    folder: Path
+    model: str
+    settings: Any
+    parameters: int
+    left_out: tuple[str, ...]
+
+
+def import_checkpoint(
+    kind: str, path: Path, folder: Path, settings: Mapping[str, Any] | None = None
+) -> ImportReport:
+    """Turn a checkpoint of an original project into a model folder, which is written only when everything fits.
+
+    Args:
+        kind: A name in `SOURCES`.
+        path: The checkpoint: a file, or the folder of one that has several.
+        folder: Where the model goes; a model that lies there is replaced.
+        settings: Settings of the network that the shapes of the tensors do not show, or that shall differ.
+
+    Raises:
+        VosError: There is no such kind, the checkpoint cannot be read or is another one, or ``folder`` holds
+            something else.
+        ProblemsError: Tensors are missing, too many or misshapen.
+    """
+    one_of("--from", kind, tuple(SOURCES))
+    source = SOURCES[kind]
+    _refuse_other_content(folder)
+    tensors = source.read(path)
+    _refuse_other_kind(kind, tensors, path)
+    trunk, found = source.settings(tensors, path)
+    network = build_network(source.model, resolve_settings(source.model, trunk, {**found, **(settings or {})}))
+    left_out = assign(network, source.names(network), tensors, path, source.title)
+    save_model(folder, source.model, network)
+    return ImportReport(folder, source.model, network.settings, network.count_params(), left_out)
+
+
+def _refuse_other_content(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and ((folder / CONFIG).is_file() or not any(folder.iterdir()))):
+        raise VosError(f"{folder}: expected a new folder, or a model to replace, found something else")
+
+
+def _refuse_other_kind(kind: str, tensors: Mapping[str, Array], path: Path) -> None:
+    """Say at once what a checkpoint is, instead of listing all its tensors as wrong."""
+    if SOURCES[kind].recognizes(tensors):
+        return
+    others = [name for name, source in SOURCES.items() if source.model and source.recognizes(tensors)]
+    hint = f"; it looks like --from {' or '.join(others)}" if others else ""
+    examples = ", ".join(list(tensors)[:3]) + (", ..." if len(tensors) > 3 else "")
+    raise VosError(
+        f"{path}: expected a checkpoint of {SOURCES[kind].title}, found {len(tensors)} tensors of another network "
+        f"({examples}){hint}"
+    )
