@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
@@ -88,3 +89,62 @@ def region_similarity(logits: Any, targets: Any, weights: Any) -> tuple[Any, Any
     union = ops.sum(predicted, axis=(-2, -1)) + ops.sum(truth, axis=(-2, -1)) - intersection
     score = ops.where(union > 0, intersection / ops.maximum(union, 1.0), ops.ones_like(union))
     return score, ops.cast(ops.max(weights, axis=(-2, -1)) > 0, "float32")
+
+
+def class_balanced_cross_entropy(
+    logits: Any, targets: Any, weights: Any | None = None, *, whole_batch: bool = False, epsilon: float = 0.0
+) -> Any:
+    """Class-balanced cross-entropy of OSVOS (Caelles et al. 2017, equation 1), summed over the pixels.
+
+    With P positive and Q negative pixels, N = P + Q:
+    ``Q / N * sum_positive(-log p) + P / N * sum_negative(-log(1 - p))``.
+
+    Args:
+        logits: ``(N, H, W, K)``, one map per object.
+        targets: The same shape; 0.5 and more is the object.
+        weights: 0 where a pixel does not count (void, or no object to learn), else 1, in a shape that broadcasts to
+            the logits'; all count if not given.
+        whole_batch: Count P and Q over all images, as the originals do with batches; else for each image by itself.
+        epsilon: Added to the probability within the logarithm, as the VGG19 port does; 0: exact for any logit.
+
+    Returns:
+        float32 ``(N,)``, the sum over objects; the originals divide by the number of images. 0 where all pixels that
+        count are of one class.
+    """
+    logits = ops.cast(logits, "float32")
+    inside = ops.cast(ops.cast(targets, "float32") >= 0.5, "float32")
+    outside = 1.0 - inside
+    if weights is not None:
+        weights = ops.cast(weights, "float32")
+        inside, outside = inside * weights, outside * weights
+    axes = (0, 1, 2) if whole_batch else (1, 2)
+    positives, negatives = (ops.sum(x, axis=axes, keepdims=True) for x in (inside, outside))
+    count = ops.maximum(positives + negatives, 1.0)
+    balance = inside * (negatives / count) + outside * (positives / count)
+    signed = ops.where(inside > 0, logits, -logits)
+    surprise = ops.softplus(-signed) if epsilon == 0 else -ops.log(ops.sigmoid(signed) + epsilon)
+    return ops.sum(balance * surprise, axis=(1, 2, 3))
+
+
+def deep_supervision(
+    fused: Any, sides: Sequence[Any], targets: Any, weights: Any | None = None, side_weight: Any = 1.0, **options: Any
+) -> Any:
+    """OSVOS's loss of the fused map and, weighted, of every side's map.
+
+    Args:
+        fused: Logits ``(N, H, W, K)``.
+        sides: Logits of the sides, each of the same shape.
+        targets: As for `class_balanced_cross_entropy`, like ``weights`` and ``options``.
+        weights: See there.
+        side_weight: Of each side, a number or a scalar tensor; the number 0 leaves the sides out.
+        **options: Further arguments of `class_balanced_cross_entropy`.
+
+    Returns:
+        float32 ``(N,)``.
+    """
+    loss = class_balanced_cross_entropy(fused, targets, weights, **options)
+    if isinstance(side_weight, (int, float)) and side_weight == 0:
+        return loss
+    for side in sides:
+        loss = loss + side_weight * class_balanced_cross_entropy(side, targets, weights, **options)
+    return loss
