@@ -97,10 +97,8 @@ def _broken(file: Path, error: Exception) -> VosError:
 
 def _state_dictionary(content: Any, file: Path) -> dict[str, Any]:
     torch = _torch()
-    candidates = [content]
-    if isinstance(content, Mapping):
-        candidates += [content[key] for key in STATE_KEYS if isinstance(content.get(key), Mapping)]
-    for candidate in candidates:
+    within = [content.get(key) for key in STATE_KEYS] if isinstance(content, Mapping) else []
+    for candidate in (*within, content):
         if isinstance(candidate, Mapping):
             state = {name: value for name, value in candidate.items() if isinstance(value, torch.Tensor)}
             if state and all(isinstance(name, str) for name in state):
@@ -147,7 +145,7 @@ def read_tensorflow(path: Path) -> dict[str, Array]:
         reader = tf.train.load_checkpoint(str(prefix))
         names = sorted(reader.get_variable_to_shape_map())
         return {name: np.asarray(reader.get_tensor(name)) for name in names if not re.fullmatch(NO_WEIGHTS, name)}
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, LookupError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise VosError(f"{prefix}: expected a TensorFlow checkpoint, found a broken or other file ({reason})") from None
 
