@@ -9,6 +9,7 @@ from vos_tf.commands.demo import demo
 from vos_tf.commands.evaluate import evaluate
 from vos_tf.commands.export import export
 from vos_tf.commands.package import package
+from vos_tf.commands.plot import plot
 from vos_tf.commands.preprocess import preprocess
 from vos_tf.commands.running import run
 from vos_tf.commands.score import score
@@ -34,6 +35,7 @@ for _name, _function in (
     ("compare", compare),
     ("package", package),
     ("split", split),
+    ("plot", plot),
     ("synthesize", synthesize),
 ):
     app.command(_name)(_function)
