@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from vos_tf.errors import VosError
 from vos_tf.models.layers import ImageNormalization
+from vos_tf.models.resnet import RESNET_STRIDES, RESNETS, build_resnet
 
 # (filters, number of 3x3 convolutions) of each of VGG16's five blocks (Simonyan and Zisserman 2015, table 1, D)
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -106,6 +108,7 @@ TRUNKS = {
     "vgg16": TrunkKind(_vgg16, (2, 4, 8, 16, 32), _imagenet_vgg16),
     "mobilenet_v2": TrunkKind(_mobilenet_v2, (2, 4, 8, 16, 32), _imagenet_mobilenet_v2),
     "small": TrunkKind(_small, (2, 4, 8), None),
+    **{f"resnet{depth}": TrunkKind(partial(build_resnet, depth), RESNET_STRIDES, None) for depth in RESNETS},
 }
 
 

@@ -24,6 +24,7 @@ class ModelKind:
 _MODELS = {
     "s2s": ModelKind("vos_tf.models.s2s", "S2S", "vgg16"),
     "osvos": ModelKind("vos_tf.models.osvos", "OSVOS", "vgg16"),
+    "rvos": ModelKind("vos_tf.models.rvos", "RVOS", "resnet101"),
 }
 
 
