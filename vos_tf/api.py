@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.segmenter import Segmenter
+from vos_tf.inference.methods import make_segmenter, resolve_options
+from vos_tf.inference.session import VideoSegmenter
 from vos_tf.models.exchange import find_model, load_model, load_weights
 from vos_tf.models.registry import build_network, resolve_settings
 
 
-def load(path: str | Path, *, rule: MergeRule | None = None, objects_per_call: int = 0) -> Segmenter:
+def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> VideoSegmenter:
     """Load a trained model.
 
     Args:
         path: A run folder (``runs/s2s``), a model folder (``runs/s2s/model``), the weights file in one, or the name of
             a model that comes with vos_tf.
         rule: How objects are merged; arg-max against 0.5 if not given.
-        objects_per_call: Largest number of objects that go through the network together; 0: all.
+        **options: How the model segments, where it differs from its defaults: the fields of
+            `vos_tf.inference.segmenter.Options` for ``s2s`` (``objects_per_call=2``).
 
     Raises:
-        VosError: There is no model, or its weights do not match its configuration.
+        VosError: There is no model, its weights do not match its configuration, or it has no such option.
 
     Example:
         >>> import vos_tf
@@ -29,17 +32,27 @@ def load(path: str | Path, *, rule: MergeRule | None = None, objects_per_call: i
         >>> segmenter.network.settings.trunk
         'small'
     """
-    _, network = load_model(find_model(Path(path)))
-    return Segmenter(network, rule=rule, objects_per_call=objects_per_call)
+    name, network = load_model(find_model(Path(path)))
+    return make_segmenter(name, network, rule, resolve_options(name, network, options))
 
 
-def build(name: str, *, trunk: str | None = None, weights: str | Path | None = None, **settings: Any) -> Segmenter:
+def build(
+    name: str,
+    *,
+    trunk: str | None = None,
+    weights: str | Path | None = None,
+    rule: MergeRule | None = None,
+    options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> VideoSegmenter:
     """Build a model from its name and settings.
 
     Args:
         name: ``s2s``.
         trunk: Which trunk; the model's own default if not given.
         weights: A ``.weights.h5`` file of the same network; random weights if not given.
+        rule: As for `load`.
+        options: As for `load`.
         **settings: Settings of the network that differ from the defaults, as in `vos_tf.models.s2s.S2SSettings`.
 
     Raises:
@@ -54,4 +67,4 @@ def build(name: str, *, trunk: str | None = None, weights: str | Path | None = N
     network = build_network(name, resolve_settings(name, trunk, settings))
     if weights is not None:
         load_weights(network, Path(weights))
-    return Segmenter(network)
+    return make_segmenter(name, network, rule, resolve_options(name, network, options or {}))

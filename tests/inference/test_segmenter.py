@@ -176,9 +176,9 @@ def test_dataset_run_writes_every_frame_and_continues(
     opened = []
     original = Segmenter.session
 
-    def session(self: Segmenter, size: tuple[int, int]) -> object:
+    def session(self: Segmenter, size: tuple[int, int], name: str | None = None) -> object:
         opened.append(size)
-        return original(self, size)
+        return original(self, size, name)
 
     monkeypatch.setattr(Segmenter, "session", session)
     segment_dataset(segmenter, dataset, tmp_path / "whole")

@@ -36,21 +36,21 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_a_run_the_configured_model_is_taken(here: Path) -> None:
-    assert requested_network(request())[1] == Path("start/model/network.weights.h5")
+    assert requested_network(request()).weights == Path("start/model/network.weights.h5")
 
 
 def test_a_trained_run_is_not_passed_over_for_what_it_started_from(here: Path) -> None:
     save_model(Path("runs/default/model"), "s2s", network())
     write_run_config(Path("runs/default/config.yaml"), run_config(yaml.safe_load(Path("config.yaml").read_text())))
-    assert requested_network(request())[1] == Path("runs/default/model/network.weights.h5")
-    assert requested_network(request(checkpoint=Path("start")))[1] == Path("start/model/network.weights.h5")
+    assert requested_network(request()).weights == Path("runs/default/model/network.weights.h5")
+    assert requested_network(request(checkpoint=Path("start"))).weights == Path("start/model/network.weights.h5")
 
 
 def test_a_weights_file_alone_fits_the_configured_network(here: Path) -> None:
     wanted = network()
     wanted.save_weights("alone.weights.h5")
-    found, file = requested_network(request(checkpoint=Path("alone.weights.h5")))
-    assert file == Path("alone.weights.h5")
+    model, found, file = requested_network(request(checkpoint=Path("alone.weights.h5")))
+    assert (model, file) == ("s2s", Path("alone.weights.h5"))
     for one, two in zip(found.get_weights(), wanted.get_weights(), strict=True):
         assert (one == two).all()
 
@@ -62,4 +62,4 @@ def test_a_checkpoint_is_found_from_within_its_folder(here: Path, monkeypatch: p
     (checkpoint / "position.json").write_text("{}")
     write_run_config(here / "runs" / "x" / "config.yaml", run_config(yaml.safe_load(Path("config.yaml").read_text())))
     monkeypatch.chdir(checkpoint.parent)
-    assert requested_network(request(checkpoint=Path("00000003")))[0].settings.state_filters == 4
+    assert requested_network(request(checkpoint=Path("00000003"))).network.settings.state_filters == 4

@@ -11,8 +11,8 @@ def evaluate(
     scenario_name: str = typer.Option(
         "validation_results", "--scenario-name", "--scenario_name", help="The masks go to results/NAME."
     ),
-    batch_size: int = typer.Option(
-        0, "--batch_size", "--batch-size", help="Objects that go through the network together; 0: all of a video."
+    batch_size: int | None = typer.Option(
+        None, "--batch_size", "--batch-size", help="Objects that go through the network together; 0: all of a video."
     ),
     run: Path | None = typer.Option(None, "--run", help="Run folder of the model."),
     checkpoint: Path | None = typer.Option(
@@ -51,7 +51,7 @@ def evaluate(
         protocol=protocol,
         merge=merge,
         background=background,
-        objects_per_call=batch_size,
+        options={} if batch_size is None else {"objects_per_call": batch_size},
         workers=workers,
         overlay=overlay,
         baseline=baseline,

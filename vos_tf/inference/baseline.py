@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.inference.segmenter import FrameResult
+from vos_tf.datasets.types import Video
+from vos_tf.inference.session import FrameResult
 from vos_tf.media.label_maps import VOID, LabelMap
 
 
@@ -17,7 +18,7 @@ class FirstMaskSession:
         self._frames = 0
 
     def add(self, labels: LabelMap) -> None:
-        """Give the masks of objects that join in the next frame; see `vos_tf.inference.segmenter.Session.add`."""
+        """Give the masks of objects that join in the next frame; see `vos_tf.inference.session.Session.add`."""
         self._labels = np.where((labels > 0) & (labels != VOID), labels, self._labels)
 
     def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
@@ -29,8 +30,12 @@ class FirstMaskSession:
 
 
 class FirstMaskSegmenter:
-    """Stands in for a `Segmenter` where only sessions are needed."""
+    """Stands in for a `VideoSegmenter` where only sessions are needed."""
 
     def session(self, size: tuple[int, int]) -> FirstMaskSession:
         """A session for one video of frames ``(H, W)``."""
         return FirstMaskSession(size)
+
+    def session_for(self, video: Video) -> FirstMaskSession:
+        """A session for a video of a data set."""
+        return self.session(video.size)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
-from vos_tf.inference.segmenter import FrameResult, joining_mask, read_frame
+from vos_tf.inference.session import FrameResult, joining_mask, read_frame
 from vos_tf.media.label_maps import LabelMap, write_label_map
 from vos_tf.progress import Progress, progress
 
@@ -34,7 +34,7 @@ class FrameByFrame(Protocol):
 class OpensSessions(Protocol):
     """A Segmenter, or the baseline."""
 
-    def session(self, size: tuple[int, int]) -> FrameByFrame:
+    def session_for(self, video: Video) -> FrameByFrame:
         """A session for one video."""
 
 
@@ -111,7 +111,7 @@ def segment_dataset(segmenter: OpensSessions, dataset: Dataset, folder: Path) ->
 
 def segment_video(segmenter: OpensSessions, video: Video, folder: Path, bar: Progress) -> None:
     """Segment one video; frames are read ahead and written behind while the network works."""
-    session = segmenter.session(size=video.size)
+    session = segmenter.session_for(video)
     with ThreadPoolExecutor(2) as pool:
         writing: deque[Future[None]] = deque()
         for name, frame in _read_ahead(video, pool):

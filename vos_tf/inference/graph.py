@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from vos_tf.inference.merge import MergeRule, merge_objects
+from vos_tf.inference.merge import MergeRule
 
 FRAME = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
 MASK = tf.TensorSpec([None, None, None, 1], tf.uint8, name="mask")
@@ -59,9 +59,3 @@ class VideoGraph(tf.Module):
         """One frame further: probabilities float32 ``(N, H, W)`` at the frame's size, and the new state."""
         logits, state = self.network.advance(features, state)
         return to_frame_size(logits, height, width), state
-
-    @tf.function(reduce_retracing=True)
-    def merge(self, probabilities: Any, ids: Any, given: Any) -> Any:
-        """Label map uint8 ``(H, W)``; where ``given`` (a label map) is not 0, it stands."""
-        labels = merge_objects(probabilities, ids, self.rule)
-        return tf.where(given > 0, given, labels)

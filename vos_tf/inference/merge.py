@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
 from vos_tf.config import one_of
+from vos_tf.media.label_maps import LabelMap
 
 RULES = ("argmax", "soft_aggregation", "last_wins")
 
@@ -54,3 +56,25 @@ def merge_objects(probabilities: Any, ids: Any, rule: MergeRule) -> Any:
         winner = tf.argmax(tf.concat([background, probabilities], axis=-3), axis=-3, output_type=tf.int32)
     table = tf.concat([tf.zeros([1], tf.uint8), tf.cast(ids, tf.uint8)], axis=0)
     return tf.gather(table, winner)
+
+
+class MergingGraph:
+    """`merge_objects` compiled, for any size and number of objects."""
+
+    def __init__(self, rule: MergeRule) -> None:
+        self.rule = rule
+        self._compiled = tf.function(self._merge, reduce_retracing=True)
+
+    def __call__(self, probabilities: Any, ids: Sequence[int], given: LabelMap) -> LabelMap:
+        """Merge the objects of one frame.
+
+        Args:
+            probabilities: float32 ``(N, H, W)``, 0..1.
+            ids: The objects' ids.
+            given: Label map uint8 ``(H, W)``; where it is not 0, it stands.
+        """
+        labels: LabelMap = self._compiled(probabilities, tf.constant(ids, tf.uint8, (len(ids),)), given).numpy()
+        return labels
+
+    def _merge(self, probabilities: Any, ids: Any, given: Any) -> Any:
+        return tf.where(given > 0, given, merge_objects(probabilities, ids, self.rule))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vos_tf.config import layered
 from vos_tf.datasets import Dataset, open_dataset
@@ -15,7 +16,7 @@ from vos_tf.files import sha256
 from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import OpensSessions, Scenario, claim_results, segment_dataset
 from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.segmenter import Segmenter
+from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
 from vos_tf.models.exchange import CONFIG, WEIGHTS, find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
 from vos_tf.training.checkpoints import POSITION
@@ -40,7 +41,7 @@ class EvaluationRequest:
         protocol: How to score.
         merge: Name of the merge rule.
         background: Its background plane.
-        objects_per_call: Objects that go through the network together; 0: all.
+        options: How the model segments, where it differs from its defaults (`vos_tf.inference.methods`).
         workers: Processes for scoring; 0: one per core.
         overlay: Whether to draw an overlay sheet per video.
         baseline: Repeat each object's first mask instead of running a model.
@@ -56,7 +57,7 @@ class EvaluationRequest:
     protocol: str | None = None
     merge: str = "argmax"
     background: float = 0.5
-    objects_per_call: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 0
     overlay: bool = True
     baseline: bool = False
@@ -64,8 +65,6 @@ class EvaluationRequest:
 
 def evaluate_run(request: EvaluationRequest) -> None:
     """Segment the split, draw overlays, and score where there is ground truth; an interrupted run continues."""
-    if request.objects_per_call < 0:
-        raise VosError(f"--batch_size: expected 0 (all objects) or more, found {request.objects_per_call}")
     dataset = requested_dataset(request)
     segmenter, scenario = _prepare(request, dataset)
     claim_results(request.folder, scenario)
@@ -85,11 +84,13 @@ def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[OpensSession
     where = (f"{dataset.name} {dataset.split}", dataset.fingerprint)
     if request.baseline:
         return FirstMaskSegmenter(), Scenario("first mask repeated", *where, {})
-    network, weights = requested_network(request)
+    found = requested_network(request)
     rule = MergeRule(request.merge, request.background)
-    settings = {"merge": rule.name, "background": rule.background, "network": network.get_config()["settings"]}
-    segmenter = Segmenter(network, rule=rule, objects_per_call=request.objects_per_call)
-    return segmenter, Scenario(sha256(weights), *where, settings)
+    options = resolve_options(found.model, found.network, request.options)
+    settings = {"merge": rule.name, "background": rule.background, **deciding(options)}
+    settings["network"] = found.network.get_config()["settings"]
+    segmenter = make_segmenter(found.model, found.network, rule, options)
+    return segmenter, Scenario(sha256(found.weights), *where, settings)
 
 
 def _run_config(request: EvaluationRequest) -> RunConfig:
@@ -108,8 +109,16 @@ def requested_dataset(request: EvaluationRequest) -> Dataset:
     return open_dataset(name, root, split)
 
 
-def requested_network(request: EvaluationRequest) -> tuple[Any, Path]:
-    """The network to evaluate and its weights file."""
+class Found(NamedTuple):
+    """A network to evaluate: the model's name, the network itself, and its weights file."""
+
+    model: str
+    network: Any
+    weights: Path
+
+
+def requested_network(request: EvaluationRequest) -> Found:
+    """The network to evaluate."""
     checkpoint = request.checkpoint or _configured_checkpoint(request)
     if checkpoint is not None:
         if (checkpoint / POSITION).is_file():
@@ -118,7 +127,7 @@ def requested_network(request: EvaluationRequest) -> tuple[Any, Path]:
         if checkpoint.is_file() and not (checkpoint.name == WEIGHTS and (checkpoint.parent / CONFIG).is_file()):
             return _with_weights(_run_config(request), checkpoint)
     folder = find_model(checkpoint or request.run or DEFAULT_RUN)
-    return load_model(folder)[1], folder / WEIGHTS
+    return Found(*load_model(folder), folder / WEIGHTS)
 
 
 def _configured_checkpoint(request: EvaluationRequest) -> Path | None:
@@ -129,11 +138,11 @@ def _configured_checkpoint(request: EvaluationRequest) -> Path | None:
     return Path(configured) if configured else None
 
 
-def _with_weights(config: RunConfig, file: Path) -> tuple[Any, Path]:
+def _with_weights(config: RunConfig, file: Path) -> Found:
     """The network of a configuration with weights that come without their own."""
     network = build_network(config.model.name, config.network_settings)
     load_weights(network, file)
-    return network, file
+    return Found(config.model.name, network, file)
 
 
 def has_ground_truth(dataset: Dataset) -> bool:

@@ -1,0 +1,265 @@
+"""What all methods share: a session follows objects frame by frame, a video segmenter opens sessions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from vos_tf.datasets.types import Video
+from vos_tf.errors import VosError
+from vos_tf.inference.merge import MergeRule, MergingGraph
+from vos_tf.media.images import read_image
+from vos_tf.media.label_maps import VOID, LabelMap, object_ids
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What a session says of one frame.
+
+    Attributes:
+        labels: Label map uint8 ``(H, W)`` at the video's own size.
+        object_ids: The objects followed, in the order of ``probabilities``.
+        name: Name of the frame where the video has names, else its number.
+    """
+
+    labels: LabelMap
+    object_ids: tuple[int, ...]
+    name: str
+    _probabilities: Any = field(repr=False)
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """float32 ``(N, H, W)``, 0..1, one map per object, before merging."""
+        return np.asarray(self._probabilities, np.float32)
+
+
+class Session(ABC):
+    """Follows objects through one video. Memory is constant in the number of frames and linear in the objects.
+
+    A method says what it does when objects join, leave and go one frame further.
+
+    Args:
+        size: ``(H, W)`` of the video's frames.
+        merging: How objects are merged.
+    """
+
+    def __init__(self, size: tuple[int, int], merging: MergingGraph) -> None:
+        self.size = (int(size[0]), int(size[1]))
+        self._merging = merging
+        self._ids: tuple[int, ...] = ()
+        self._given: LabelMap = np.zeros(self.size, np.uint8)
+        self._frames = 0
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids of the objects followed so far, in the order they joined."""
+        return self._ids
+
+    def add(self, labels: LabelMap) -> None:
+        """Give the masks of objects in the *next* frame: new ids join, known ids start anew from their mask.
+
+        Args:
+            labels: Label map uint8 ``(H, W)``; 0 and 255 (void) say nothing.
+
+        Raises:
+            VosError: The size is not the video's.
+        """
+        labels = np.asarray(labels)
+        if labels.shape != self.size or labels.dtype != np.uint8:
+            raise VosError(
+                f"mask: expected uint8 {self.size[0]}x{self.size[1]} like the frames, "
+                f"found {labels.dtype} {'x'.join(map(str, labels.shape))}"
+            )
+        # Void stays known, so that nothing is learned from it, but never hides an object.
+        says_more = (labels > 0) & ((labels != VOID) | (self._given == 0))
+        self._given = np.where(says_more, labels, self._given)
+
+    def remove(self, object_id: int) -> None:
+        """Stop following an object.
+
+        Raises:
+            VosError: No such object is followed.
+        """
+        if object_id not in self._ids:
+            raise VosError(f"object {object_id}: expected one of the objects {list(self._ids)}, found no such object")
+        keep = [index for index, known in enumerate(self._ids) if known != object_id]
+        self._keep(keep)
+        self._ids = tuple(self._ids[index] for index in keep)
+
+    def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
+        """Segment the next frame.
+
+        Args:
+            frame: RGB uint8 ``(H, W, 3)``.
+            name: Passed on to the result; the frame's number if not given.
+
+        Raises:
+            VosError: The frame has another size than the video.
+        """
+        frame = np.asarray(frame)
+        name = name or str(self._frames)
+        if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
+            raise VosError(
+                f"frame {name}: expected uint8 {self.size[0]}x{self.size[1]}x3, "
+                f"found {frame.dtype} {'x'.join(map(str, frame.shape))}"
+            )
+        given = np.where(self._given == VOID, np.uint8(0), self._given)
+        joining = object_ids(given)
+        for known in joining:
+            if known in self._ids:
+                self.remove(known)
+        maps = [self._advance(frame)] if self._ids else []
+        if joining:
+            self._join(frame, self._given, joining, name)
+            self._ids += joining
+            maps.append(tf.constant(np.stack([given == i for i in joining]), tf.float32))
+        probabilities = tf.concat(maps, axis=0) if maps else tf.zeros((0, *self.size))
+        labels = self._label(frame, probabilities, given)
+        self._given = np.zeros(self.size, np.uint8)
+        self._frames += 1
+        return FrameResult(labels, self._ids, name, probabilities)
+
+    def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
+        """The label map from all objects' probabilities; ``given`` masks stand."""
+        return self._merging(probabilities, self._ids, given)
+
+    @abstractmethod
+    def _advance(self, frame: NDArray[np.uint8]) -> Any:
+        """Probabilities ``(N, H, W)`` of the objects followed, in a frame after those in which they joined."""
+
+    @abstractmethod
+    def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
+        """Begin to follow ``ids``, behind those already followed, from their masks in this frame.
+
+        ``labels`` may hold void.
+        """
+
+    @abstractmethod
+    def _keep(self, indices: Sequence[int]) -> None:
+        """Forget all objects but those at ``indices``."""
+
+
+class VideoSegmenter(ABC):
+    """A trained network with everything needed to run it over videos.
+
+    Args:
+        network: The network.
+        rule: How objects are merged.
+    """
+
+    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+        self.network = network
+        self.rule = rule or MergeRule()
+        self._merging = MergingGraph(self.rule)
+
+    @abstractmethod
+    def session(self, size: tuple[int, int], name: str | None = None) -> Session:
+        """A session for one video of frames ``(H, W)``, called ``name`` in messages."""
+
+    def session_for(self, video: Video) -> Session:
+        """A session for a video of a data set."""
+        return self.session(video.size, video.name)
+
+    def stream(
+        self,
+        video: Video | Iterable[NDArray[np.uint8]],
+        first: LabelMap | None = None,
+        *,
+        masks: Mapping[str, LabelMap] | None = None,
+    ) -> Iterator[FrameResult]:
+        """Segment a video frame by frame, holding one frame at a time.
+
+        Args:
+            video: A `Video`, or RGB frames uint8 ``(H, W, 3)``.
+            first: Label map of the first frame.
+            masks: Label maps by name (or number, as text) of the frame at which their objects join. Where neither
+                is given, a `Video`'s own masks at the first frame of each object are used.
+
+        Yields:
+            A `FrameResult` per frame.
+
+        Raises:
+            VosError: Frames come without any mask, or sizes differ.
+
+        Example:
+            >>> import numpy as np
+            >>> import vos_tf
+            >>> segmenter = vos_tf.build("s2s", trunk="small")
+            >>> frames = [np.full((60, 80, 3), 9 * t, np.uint8) for t in range(3)]
+            >>> labels = np.zeros((60, 80), np.uint8)
+            >>> labels[20:40, 30:50] = 1
+            >>> [result.labels.shape for result in segmenter.stream(frames, first=labels)]
+            [(60, 80), (60, 80), (60, 80)]
+        """
+        own = first is None and masks is None
+        if own and not isinstance(video, Video):
+            raise VosError("stream: expected a mask of the first frame, or masks by frame, found neither")
+        given = dict(masks or {})
+        session: Session | None = None
+        for index, (name, frame) in enumerate(_named_frames(video)):
+            if session is None:
+                size = (frame.shape[0], frame.shape[1])
+                session = self.session_for(video) if own and isinstance(video, Video) else self.session(size)
+            labels = first if index == 0 and first is not None else given.get(name)
+            if labels is None and own and isinstance(video, Video):
+                labels = joining_mask(video, name)
+            if labels is not None:
+                session.add(labels)
+            yield session.step(frame, name)
+
+
+def joining_mask(video: Video, frame: str) -> LabelMap | None:
+    """Label map of the objects of a video whose first frame is ``frame``, with void; ``None`` if there are none.
+
+    Raises:
+        VosError: It cannot be read, or has another size than the video.
+    """
+    ids = [item.id for item in video.objects if item.first_frame == frame]
+    if not ids:
+        return None
+    labels = read_labels(video, frame)
+    return np.where(np.isin(labels, [*ids, VOID]), labels, np.uint8(0))
+
+
+def read_labels(video: Video, frame: str) -> LabelMap:
+    """The label map of an annotated frame.
+
+    Raises:
+        VosError: It cannot be read, or has another size than the video.
+    """
+    labels = video.read_mask(frame)
+    _check_size(video, video.masks[frame], labels.shape)
+    return labels
+
+
+def read_frame(video: Video, path: Path) -> NDArray[np.uint8]:
+    """A frame of a video, RGB uint8 ``(H, W, 3)``.
+
+    Raises:
+        VosError: It cannot be read, or has another size than the video.
+    """
+    frame = read_image(path)
+    _check_size(video, path, frame.shape)
+    return frame
+
+
+def _check_size(video: Video, path: Path, shape: tuple[int, ...]) -> None:
+    if shape[:2] != video.size:
+        expected, found = ("x".join(map(str, size)) for size in (video.size, shape[:2]))
+        raise VosError(f"{path}: expected {expected} pixels (height x width) like the video, found {found}")
+
+
+def _named_frames(video: Video | Iterable[NDArray[np.uint8]]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    if isinstance(video, Video):
+        for path in video.frames:
+            yield path.stem, read_frame(video, path)
+    else:
+        for index, frame in enumerate(video):
+            yield str(index), frame
