@@ -18,9 +18,10 @@ FLOORS = [
     {"datasets"},
     {"models", "losses", "records", "evaluation"},
     {"pipeline"},
-    {"inference", "training", "report"},
+    {"training", "report"},
+    {"inference"},
     {"api"},
-    {"export"},
+    {"export", "porting"},
     {"jobs"},
     {"commands"},
 ]
