@@ -8,6 +8,7 @@ from vos_tf.commands.compare import compare
 from vos_tf.commands.demo import demo
 from vos_tf.commands.evaluate import evaluate
 from vos_tf.commands.export import export
+from vos_tf.commands.import_weights import import_weights
 from vos_tf.commands.package import package
 from vos_tf.commands.plot import plot
 from vos_tf.commands.preprocess import preprocess
@@ -36,6 +37,7 @@ for _name, _function in (
     ("package", package),
     ("split", split),
     ("plot", plot),
+    ("import", import_weights),
     ("synthesize", synthesize),
 ):
     app.command(_name)(_function)

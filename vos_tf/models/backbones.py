@@ -136,7 +136,7 @@ def _weighted_layers(model: Any) -> list[Any]:
     return found
 
 
-def load_trunk_weights(models: Sequence[Any], trunk: str, source: str) -> None:
+def load_trunk_weights(models: Sequence[Any], trunk: str, source: str, kind: TrunkKind | None = None) -> None:
     """Give trunks (with three or four input channels) the weights of a classifier.
 
     The first convolution of a four-channel trunk keeps its own random filters for the mask.
@@ -144,13 +144,13 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str) -> None:
     Args:
         models: Trunks made by `build_trunk`, or models that hold one; other layers are left alone.
         trunk: Their kind.
-        source: ``imagenet`` (through keras.applications), or a ``.weights.h5`` file saved from the body of the
-            keras.applications model (``include_top=False``).
+        source: ``imagenet`` (through keras.applications), or a ``.weights.h5`` file saved from `classifier_body`.
+        kind: What is known of the trunk, where it is not one of `TRUNKS`.
 
     Raises:
         VosError: The trunk has no ImageNet weights, they cannot be fetched, or the file does not fit.
     """
-    layers = _weighted_layers(_classifier(trunk, source))
+    layers = _weighted_layers(_classifier(trunk, source, kind or trunk_kind(trunk)))
     for model in models:
         own = {layer.name: layer for layer in _weighted_layers(model)}
         for theirs in layers:
@@ -166,11 +166,25 @@ def _fit(old: Any, new: Any) -> Any:
     return np.concatenate([new, old[:, :, new.shape[2] :]], axis=2)
 
 
-def _classifier(trunk: str, source: str) -> Any:
-    kind = trunk_kind(trunk)
-    if kind.imagenet is None:
-        raise VosError(f"trunk {trunk}: expected no pretrained weights (it is trained from scratch), found {source!r}")
+def classifier_body(trunk: str, kind: TrunkKind) -> Any:
+    """What a trunk's file of weights is saved from.
+
+    Returns:
+        The ``keras.applications`` model (``include_top=False``), or where there is none, the trunk itself.
+    """
+    applications = {"vgg16": keras.applications.VGG16, "mobilenet_v2": keras.applications.MobileNetV2}
+    if trunk in applications:
+        return applications[trunk](weights=None, include_top=False, input_shape=(None, None, 3))
+    return kind.build(3, trunk)
+
+
+def _classifier(trunk: str, source: str, kind: TrunkKind) -> Any:
     if source == "imagenet":
+        if kind.imagenet is None:
+            raise VosError(
+                f"trunk {trunk}: expected a .weights.h5 file or 'none' (trained from scratch), found 'imagenet': "
+                "Keras has no such weights"
+            )
         try:
             return kind.imagenet()
         except Exception as error:  # keras raises a bare Exception when a download fails
@@ -180,8 +194,7 @@ def _classifier(trunk: str, source: str) -> Any:
             ) from None
     if not Path(source).is_file():
         raise VosError(f"{source}: expected a .weights.h5 file for the trunk {trunk}, found no such file")
-    applications = {"vgg16": keras.applications.VGG16, "mobilenet_v2": keras.applications.MobileNetV2}
-    body = applications[trunk](weights=None, include_top=False, input_shape=(None, None, 3))
+    body = classifier_body(trunk, kind)
     try:
         body.load_weights(source)
     except (ValueError, OSError, KeyError) as error:

@@ -150,8 +150,8 @@ class OSVOS(keras.Model):
 
     Up-sampling and fusing are both linear, and the fixed kernel treats all channels alike, so the fusing is done
     first, on the small maps: K channels are up-sampled instead of 16 K. As nothing bends between the 3x3 convolution
-    of a side and its sums, the sums are folded into the kernel, too. Results and gradients are those of the plain
-    order up to rounding.
+    of a side and its sums, the sums of several heads are folded into its kernel, too, so that further objects cost
+    little. Results and gradients are those of the plain order up to rounding.
     """
 
     State = OSVOSState
@@ -214,7 +214,7 @@ class OSVOS(keras.Model):
     def _heads(self, features: OSVOSFeatures, *, sides: bool) -> OSVOSLogits:
         shares, logits = [], []
         for index, x in enumerate(features.maps):
-            share, score = self._learned_side(index, x) if self._learned(index) else self._folded_side(index, x, sides)
+            share, score = self._learned_side(index, x) if self._learned(index) else self._small_side(index, x, sides)
             shares.append(self._to_image(index, share, features.size))
             if sides:
                 logits.append(self._side_logits(index, score, features.size))
@@ -229,22 +229,26 @@ class OSVOS(keras.Model):
         filters = self.settings.side_filters
         return _float32(self.fuse.kernel)[:, index * filters : (index + 1) * filters]
 
-    def _folded_side(self, index: int, x: Any, sides: bool) -> tuple[Any, Any]:
+    def _small_side(self, index: int, x: Any, sides: bool) -> tuple[Any, Any]:
         """A side's share of the fused logits and its score (no bias yet, ``None`` without ``sides``), both small."""
-        prep, objects = self.side_prep[index], self.settings.objects
+        objects = self.settings.objects
         kernels = [self._fuse_kernel(index), _float32(self.score[index].kernel)][: 2 if sides else 1]
         sums = ops.concatenate([block_diagonal(kernel) for kernel in kernels], axis=-1)
-        kernel = ops.reshape(_float32(prep.kernel), (-1, sums.shape[0]))
-        folded = ops.reshape(ops.matmul(kernel, sums), (*prep.kernel.shape[:3], -1))
-        small = _float32(ops.conv(x, ops.cast(folded, x.dtype), padding="same"))
-        small = small + ops.matmul(_float32(prep.bias)[None], sums)[0]
+        # Folding pays for several heads; for one it saves nothing and rounds a little more.
+        small = _mixed(_float32(self.side_prep[index](x)), sums) if objects == 1 else self._folded(index, x, sums)
         return (small[..., :objects], small[..., objects:]) if sides else (small, None)
+
+    def _folded(self, index: int, x: Any, sums: Any) -> Any:
+        """The side's convolution and then sums of its channels, as one convolution."""
+        prep = self.side_prep[index]
+        kernel = _mixed(_float32(prep.kernel), sums)
+        return _float32(ops.conv(x, ops.cast(kernel, x.dtype), padding="same")) + _mixed(_float32(prep.bias), sums)
 
     def _learned_side(self, index: int, x: Any) -> tuple[Any, Any]:
         """The same with learned up-sampling: the share is large already, but not cropped."""
         prepared = _float32(self.side_prep[index](x))
         share = self.upsample[self._position(index)](prepared, self._fuse_kernel(index))
-        return share, ops.matmul(prepared, block_diagonal(_float32(self.score[index].kernel)))
+        return share, _mixed(prepared, block_diagonal(_float32(self.score[index].kernel)))
 
     def _position(self, index: int) -> int:
         """Place of a side in the lists of up-samplings, which have none for stride 1."""
@@ -327,18 +331,8 @@ class OSVOS(keras.Model):
         return network
 
     def load_trunk_weights(self, source: str) -> None:
-        """Give the trunk a classifier's weights; see `backbones.load_trunk_weights`.
-
-        Raises:
-            VosError: As there; and for ``vgg19_bn``, which Keras has no weights for.
-        """
-        trunk = self.settings.trunk
-        if trunk not in TRUNKS:
-            raise VosError(
-                f"trunk {trunk}: Keras has no weights for it, found {source!r}; import a checkpoint of the original "
-                "network, or use 'none'"
-            )
-        load_trunk_weights([self.trunk], trunk, source)
+        """Give the trunk a classifier's weights; see `backbones.load_trunk_weights`."""
+        load_trunk_weights([self.trunk], self.settings.trunk, source, osvos_trunk(self.settings.trunk))
 
     def get_config(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
@@ -359,6 +353,12 @@ def _small_normal() -> Any:
 
 def _float32(x: Any) -> Any:
     return ops.cast(x, "float32")
+
+
+def _mixed(x: Any, sums: Any) -> Any:
+    """``(..., C)`` times ``(C, M)`` as one matrix product."""
+    shape = ops.shape(x)
+    return ops.reshape(ops.matmul(ops.reshape(x, (-1, shape[-1])), sums), (*shape[:-1], sums.shape[-1]))
 
 
 def _by_rank(variables: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -14,9 +14,12 @@ from vos_tf.models.registry import build_network, resolve_settings
 from vos_tf.porting import osvos, rvos
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import Array
+from vos_tf.porting.readers import read_pytorch
 from vos_tf.porting.source import Source
+from vos_tf.porting.trunks import import_trunk
 
 SOURCES: dict[str, Source] = {**osvos.SOURCES, **rvos.SOURCES}
+TRUNK = "torchvision-trunk"
 
 
 @dataclass(frozen=True)
@@ -24,27 +27,26 @@ class ImportReport:
     """What was imported.
 
     Attributes:
-        folder: The model folder.
-        model: Name of the network.
-        settings: Its settings.
-        parameters: Number of its parameters.
+        path: The model folder, or the file of a trunk's weights.
+        title: What the checkpoint was.
+        parameters: Number of parameters.
         left_out: Tensors of the checkpoint that the network has no use for.
+        settings: Of the network; ``None`` for a trunk.
     """
 
-    folder: Path
-    model: str
-    settings: Any
+    path: Path
+    title: str
     parameters: int
     left_out: tuple[str, ...]
+    settings: Any = None
 
 
-def import_checkpoint(
-    kind: str, path: Path, folder: Path, settings: Mapping[str, Any] | None = None
-) -> ImportReport:
+def import_checkpoint(kind: str, path: Path, folder: Path, settings: Mapping[str, Any] | None = None) -> ImportReport:
     """Turn a checkpoint of an original project into a model folder, which is written only when everything fits.
 
     Args:
-        kind: A name in `SOURCES`.
+        kind: A name in `SOURCES`, or `TRUNK`, which becomes ``<trunk>.weights.h5`` in ``folder``, to start training
+            from.
         path: The checkpoint: a file, or the folder of one that has several.
         folder: Where the model goes; a model that lies there is replaced.
         settings: Settings of the network that the shapes of the tensors do not show, or that shall differ.
@@ -54,16 +56,26 @@ def import_checkpoint(
             something else.
         ProblemsError: Tensors are missing, too many or misshapen.
     """
-    one_of("--from", kind, tuple(SOURCES))
+    one_of("--from", kind, (*SOURCES, TRUNK))
+    given = dict(settings or {})
+    if kind == TRUNK:
+        return _import_trunk(path, folder, given)
     source = SOURCES[kind]
     _refuse_other_content(folder)
     tensors = source.read(path)
     _refuse_other_kind(kind, tensors, path)
-    trunk, found = source.settings(tensors, path)
-    network = build_network(source.model, resolve_settings(source.model, trunk, {**found, **(settings or {})}))
+    trunk, found = source.settings(tensors, path, given)
+    network = build_network(source.model, resolve_settings(source.model, trunk, {**found, **given}))
     left_out = assign(network, source.names(network), tensors, path, source.title)
     save_model(folder, source.model, network)
-    return ImportReport(folder, source.model, network.settings, network.count_params(), left_out)
+    return ImportReport(folder, source.title, network.count_params(), left_out, network.settings)
+
+
+def _import_trunk(path: Path, folder: Path, given: Mapping[str, Any]) -> ImportReport:
+    if given:
+        raise VosError(f"--set: expected no settings with --from {TRUNK}, found {', '.join(given)}")
+    name, file, trunk, left_out = import_trunk(read_pytorch(path), path, folder)
+    return ImportReport(file, f"torchvision's {name}", trunk.count_params(), left_out)
 
 
 def _refuse_other_content(folder: Path) -> None:
@@ -75,7 +87,7 @@ def _refuse_other_kind(kind: str, tensors: Mapping[str, Array], path: Path) -> N
     """Say at once what a checkpoint is, instead of listing all its tensors as wrong."""
     if SOURCES[kind].recognizes(tensors):
         return
-    others = [name for name, source in SOURCES.items() if source.model and source.recognizes(tensors)]
+    others = [name for name, source in SOURCES.items() if source.recognizes(tensors)]
     hint = f"; it looks like --from {' or '.join(others)}" if others else ""
     examples = ", ".join(list(tensors)[:3]) + (", ..." if len(tensors) > 3 else "")
     raise VosError(

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from vos_tf.models.vgg import VGG16_BLOCKS, VGG19_BLOCKS
+from vos_tf.models.vgg import VGG16_BLOCKS
 from vos_tf.porting.layouts import (
     Array,
     Entry,
     Layout,
     NameTable,
-    batch_norm,
     convolution,
     tensorflow_convolution,
 )
+from vos_tf.porting.readers import read_pytorch, read_tensorflow
+from vos_tf.porting.source import Source
+from vos_tf.porting.trunks import vgg_entries
 
 # A 1x1 convolution to one channel, (1, C, 1, 1) in PyTorch and (1, 1, C, 1) in TensorFlow, to one head's (1, C).
 TORCH_MIXTURE = Layout(
@@ -81,20 +83,12 @@ def osvos_tensorflow(network: Any) -> NameTable:
         fixed |= {name: kernel.transpose(2, 3, 1, 0) for name, kernel in zip(names, kernels, strict=True)}
     name = "osvos/upscore-fuse"
     entries |= _mixture(f"{name}/weights", f"{name}/biases", network.fuse, TENSORFLOW_MIXTURE)
-    return NameTable(entries, fixed, ignored=(r"(.*/)?global_step", r".*/Momentum"))
+    return NameTable(entries, fixed)
 
 
 def osvos_vgg19bn(network: Any) -> NameTable:
     """Names of the VGG19 port for `vos_tf.models.osvos.OSVOS` with ``vgg19_bn``, its default settings, one head."""
-    entries: dict[str, Entry] = {}
-    position = 0  # in torchvision's list of layers, which counts pools and activations, too
-    for block, (_, convolutions) in enumerate(VGG19_BLOCKS, start=1):
-        for index in range(1, convolutions + 1):
-            layer = network.trunk.get_layer(f"block{block}_conv{index}")
-            entries |= convolution(f"seq{block}.{position}", layer)
-            entries |= batch_norm(f"seq{block}.{position + 1}", network.trunk.get_layer(f"block{block}_bn{index}"))
-            position += 3
-        position += 1
+    entries = vgg_entries(network.trunk, lambda block, position: f"seq{block}.{position}")
     for index in range(len(network.settings.sides)):
         entries |= convolution(f"side_prep{index + 1}", network.side_prep[index])
         name = f"score_dsn{index + 1}"
@@ -104,3 +98,31 @@ def osvos_vgg19bn(network: Any) -> NameTable:
         entries[f"up{index}_.weight"] = Entry(score.kernel, TORCH_UPSAMPLING)
     entries |= _mixture("fuse.weight", "fuse.bias", network.fuse, TORCH_MIXTURE)
     return NameTable(entries, ignored=(r"side_prep_p2\.(weight|bias)", r".*\.num_batches_tracked"))
+
+
+SOURCES = {
+    "osvos-pytorch": Source(
+        title="OSVOS-PyTorch",
+        model="osvos",
+        read=read_pytorch,
+        settings=lambda *_: ("vgg16", {}),
+        names=osvos_pytorch,
+        telltale=r"stages\.\d\.\d\.weight",
+    ),
+    "osvos-tensorflow": Source(
+        title="OSVOS-TensorFlow",
+        model="osvos",
+        read=read_tensorflow,
+        settings=lambda *_: ("vgg16", {}),
+        names=osvos_tensorflow,
+        telltale=r"osvos/conv\d/.*",
+    ),
+    "osvos-seed": Source(
+        title="OSVOS with VGG19 and batch normalisation",
+        model="osvos",
+        read=read_pytorch,
+        settings=lambda *_: ("vgg19_bn", {}),
+        names=osvos_vgg19bn,
+        telltale=r"seq\d\.\d+\.weight",
+    ),
+}

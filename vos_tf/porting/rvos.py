@@ -39,13 +39,12 @@ def rvos_names(network: Any) -> NameTable:
     return NameTable(entries, ignored=IGNORED, constant=constant)
 
 
-def rvos_settings(tensors: Mapping[str, Array], path: Path) -> tuple[str, dict[str, Any]]:
-    """Trunk and settings that the shapes of the tensors show.
-
-    Not shown are ``recurrence`` and, other than ``concat``, ``skip_mode``: these are left as they are by default.
+def rvos_settings(tensors: Mapping[str, Array], path: Path, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Trunk and settings that the shapes of the tensors show; ``recurrence`` is not among them.
 
     Raises:
-        VosError: Tensors that decide are missing or of other shapes than the network has with any settings.
+        VosError: Tensors that decide are missing or of other shapes than the network has with any settings, or
+            ``skip_mode`` has to be given: of its values, shapes show ``concat`` only.
     """
     trunk = which_trunk(tensors, path, "encoder.base.")
     hidden, _, kernel, _ = _shape(tensors, path, "encoder.sk5.weight")
@@ -58,9 +57,12 @@ def rvos_settings(tensors: Mapping[str, Array], path: Path) -> tuple[str, dict[s
             f"{path}: expected gates with {3 * hidden} input channels (zero-shot) or {3 * hidden + 1} (one-shot), "
             f"found {first} at the first level and {second} at the second"
         )
+    if not concatenated and "skip_mode" not in given:
+        raise VosError(
+            f"{path}: expected to be told how skip connections were joined, which the tensors do not show: "
+            "--set model.settings.skip_mode=sum, mul or none"
+        )
     found: dict[str, Any] = {"hidden_size": hidden, "kernel_size": kernel, "mask_input": bool(mask)}
-    if not concatenated:
-        found["skip_mode"] = ""
     if trunk == "vgg16":
         found["normalization"] = "imagenet_rgb"
     return trunk, found

@@ -19,8 +19,8 @@ class Source:
         title: What messages call it.
         model: Our network that holds it.
         read: From a path to the tensors by their original names.
-        settings: From the tensors (and their path, for messages) to the network's trunk and those of its settings
-            that the shapes show.
+        settings: From the tensors, their path (for messages) and the settings that the user gave to the network's
+            trunk and those of its settings that the shapes show.
         names: What the tensors are to a network with these settings.
         telltale: Regular expression for names that only these checkpoints have.
     """
@@ -28,7 +28,7 @@ class Source:
     title: str
     model: str
     read: Callable[[Path], dict[str, Array]]
-    settings: Callable[[Mapping[str, Array], Path], tuple[str, dict[str, Any]]]
+    settings: Callable[[Mapping[str, Array], Path, Mapping[str, Any]], tuple[str, dict[str, Any]]]
     names: Callable[[Any], NameTable]
     telltale: str
 

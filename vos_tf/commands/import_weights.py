@@ -1,0 +1,39 @@
+"""``vos-tf import``: a checkpoint of an original project as a model of vos_tf."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+KINDS = (
+    "osvos-pytorch, osvos-tensorflow, osvos-seed (its VGG19 port), rvos (folder with encoder.pt and decoder.pt), or "
+    "torchvision-trunk (an ImageNet classifier)"
+)
+
+
+def import_weights(
+    checkpoint: Path = typer.Argument(..., help="File or folder of the checkpoint."),
+    kind: str = typer.Option(..., "--from", metavar="KIND", help=f"{KINDS}."),
+    out: Path = typer.Option(..., "--out", help="Model folder to write."),
+    assignments: list[str] = typer.Option(
+        [],
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting that the checkpoint does not show: --set model.settings.skip_mode=sum",
+    ),
+) -> None:
+    """Turn a checkpoint of an original project into a model folder for VOS_evaluate.py --run, or trunk weights."""
+    from vos_tf.commands.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
+    from vos_tf.config import parse_assignments, refuse_unknown
+    from vos_tf.porting.importing import import_checkpoint
+
+    given = parse_assignments(assignments)
+    refuse_unknown(given, ["model"], "")
+    refuse_unknown(given.get("model", {}), ["settings"], "model")
+    report = import_checkpoint(kind, checkpoint, out, given.get("model", {}).get("settings"))
+    if report.left_out:
+        typer.echo(f"not needed: {', '.join(report.left_out[:4])}" + (", ..." if len(report.left_out) > 4 else ""))
+    typer.echo(f"{report.title} with {report.parameters:,} parameters: {report.path}")
