@@ -10,10 +10,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from vos_tf.errors import VosError
 
@@ -35,6 +35,20 @@ class OriginalKeys:
     checkpoints_path: str = ""
 
 
+def _with_commas(value: Any) -> Any:
+    """A list of folders as one text."""
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+
+def folders(text: str) -> tuple[str, ...]:
+    """The folders of ``data.records``.
+
+    >>> folders("records/davis, records/coco")
+    ('records/davis', 'records/coco')
+    """
+    return tuple(part for part in map(str.strip, text.split(",")) if part)
+
+
 @dataclass(frozen=True)
 class DataSettings:
     """Which data set, and its records.
@@ -43,25 +57,42 @@ class DataSettings:
         dataset: Name of the layout.
         root: Its folder; empty: ``configs.path``, and ``data/<dataset>`` if that is empty too.
         split: To train on.
-        records: Folder of the records; empty: ``records/<dataset>-<split>-<size>``.
+        records: Folder of the records; empty: ``records/<dataset>-<split>-<size>``. Several folders, as a list or
+            with commas between them, are trained on together.
+        record_shares: Shares of the clips of an epoch, one for each folder, relative to each other; empty: every
+            folder gives its own number of clips.
+        fraction: Share of the annotated frames of each training video that is used, drawn once with the run's seed.
         size: Of the stored images: ``HxW``, ``native``, ``short:480``; empty: the network's size.
         validation_records: Records to validate on; empty: some of the training videos are held out.
         validation_fraction: Share of the training videos held out for validation (at least one video unless 0).
         workers: Processes for preprocessing; 0: one per core.
+        options: Options of the layout, such as ``min_area`` of ``still_images``.
     """
 
     dataset: str = "synthetic"
     root: str = ""
     split: str = "train"
-    records: str = ""
+    records: Annotated[str, BeforeValidator(_with_commas)] = ""
+    record_shares: tuple[float, ...] = ()
+    fraction: float = 1.0
     size: str = ""
-    validation_records: str = ""
+    validation_records: Annotated[str, BeforeValidator(_with_commas)] = ""
     validation_fraction: float = 0.1
     workers: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.validation_fraction < 1:
             raise VosError(f"data.validation_fraction: expected 0 <= x < 1, found {self.validation_fraction}")
+        if not 0 < self.fraction <= 1:
+            raise VosError(f"data.fraction: expected 0 < x <= 1, found {self.fraction}")
+        if self.record_shares and len(self.record_shares) != len(folders(self.records)):
+            raise VosError(
+                f"data.record_shares: expected one for each of the {len(folders(self.records))} folders of "
+                f"data.records, found {len(self.record_shares)}"
+            )
+        if not all(0 < share < float("inf") for share in self.record_shares):
+            raise VosError(f"data.record_shares: expected numbers above 0, found {self.record_shares}")
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def test_commands_exist_with_all_their_options(line: str) -> None:
     if parameters.get("dataset"):
         assert parameters["dataset"].replace("-", "_") in dataset_names()
     if "assignments" in parameters:
-        assert run_config(layered(None, parameters["recipe"], parameters["assignments"], {}))
+        assert run_config(layered(None, parameters.get("recipe"), parameters["assignments"], {}))
 
 
 def test_there_are_commands_to_check() -> None:

@@ -21,8 +21,8 @@ def test_clip_lengths_from_yaml_and_the_command_line(given, lengths):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"clip_length": 0}, r"clips\.clip_length: expected 1 or more"),
-        ({"clip_length": "11-5"}, r"clips\.clip_length: expected 1 or more, lowest first"),
+        ({"clip_length": "0-3"}, r"clips\.clip_length: expected 0 alone, or 1 or more"),
+        ({"clip_length": "11-5"}, r"clips\.clip_length: expected 0 alone, or 1 or more with the lowest first"),
         ({"clip_length": "five"}, "expected a number such as 7 or a range"),
         ({"stride": 0}, r"clips\.stride"),
         ({"frames": "some"}, r"clips\.frames: expected one of annotated, all, found 'some'"),

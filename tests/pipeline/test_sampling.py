@@ -208,9 +208,11 @@ def test_more_objects_than_slots_are_drawn_and_the_followed_one_is_among_them():
 
 
 def test_records_without_clips_are_refused():
-    for frames in ([(True, {1}, {1})], [(True, set(), {1})] * 5, [(True, {1}, set())] * 5):
-        with pytest.raises(VosError, match="expected a video with an object in two annotated frames"):
+    for frames in ([(True, set(), {1})] * 5, [(True, {1}, set())] * 5):
+        with pytest.raises(VosError, match="expected a video with an object in an annotated frame"):
             plan_epoch(make_manifest([frames]), ClipOptions(), batch_size=1, seed=0, epoch=0)
+    with pytest.raises(VosError, match="expected clips that reach an annotated frame"):
+        plan_epoch(make_manifest([[(True, {1}, {1})]]), ClipOptions(), batch_size=1, seed=0, epoch=0)
 
 
 def test_validation_clips_start_with_each_object():

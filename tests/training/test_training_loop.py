@@ -160,7 +160,7 @@ def test_validation_without_a_clip_is_refused_before_training(tiny_run: RunConfi
     first = manifest.videos[0]
     blind = tuple(replace(record, objects=()) for record in first)
     others = [record for video in manifest.videos[1:] for record in video]
-    held = hold_out(replace(manifest, records=(*blind, *others)), 0.99)
+    held = hold_out(replace(manifest, records=(*blind, *others)), 0.99, tiny_run.clips)
     assert held[1] is not None
     assert [len(part.videos) for part in (held[0], held[1])] == [2, len(manifest.videos) - 2]
     assert first[0].video in {record.video for record in held[0].records}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ROOT = typer.Option(None, "--root", help="Folder of the data set.")
 OUT = typer.Option(None, "--out", help="Folder of the records; records/DATASET-SPLIT-SIZE if not given.")
+SET = typer.Option([], "--set", metavar="KEY=VALUE", help="Any key, as in data.options.min_area=0.01")
 CONFIG = typer.Option(
     None, "--config", help="Configuration file for what is not given; config.yaml of this folder if not given."
 )
@@ -30,13 +31,15 @@ def preprocess(
     verify: bool = typer.Option(False, "--verify", help="Check every checksum and decode every record."),
     skip_bad: bool = typer.Option(False, "--skip-bad", "--skip_bad", help="Leave out videos with problems."),
     config: Path | None = CONFIG,
+    assignments: list[str] = SET,
 ) -> None:
     """Write a split of a data set as records for training; run it again to continue, or to find it finished."""
     from vos_tf.commands.quiet import quiet_tensorflow
 
     quiet_tensorflow()
-    from vos_tf.config import layered
+    from vos_tf.config import folders, layered
     from vos_tf.datasets.registry import open_dataset
+    from vos_tf.errors import VosError
     from vos_tf.records.manifest import MANIFEST, read_manifest
     from vos_tf.records.preprocess import preprocess as write
     from vos_tf.records.verify import verify_records
@@ -50,13 +53,15 @@ def preprocess(
         "size": size,
         "workers": workers,
     }
-    run = run_config(layered(config, None, [], {"data": given}))
+    run = run_config(layered(config, None, assignments, {"data": given}))
+    if len(folders(run.data.records)) > 1:
+        raise VosError(f"data.records: expected one folder to write, found {run.data.records}; say which with --out")
     finished = (run.records / MANIFEST).exists()
     if verify and finished:
         manifest = read_manifest(run.records)
     else:
         manifest = write(
-            open_dataset(run.data.dataset, run.root, run.data.split),
+            open_dataset(run.data.dataset, run.root, run.data.split, **run.data.options),
             run.records,
             size=run.record_size,
             shards=shards,

@@ -100,12 +100,12 @@ def names_found(names: Sequence[str], limit: int = 10) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
-def announced(names: Sequence[str], description: str, *, many: int) -> Iterator[str]:
+def announced(names: Sequence[str], description: str, *, many: int, unit: str = "videos") -> Iterator[str]:
     """The names, one by one; with a progress bar where there are at least ``many``."""
     if len(names) < many:
         yield from names
         return
-    with progress(description, len(names), "videos") as bar:
+    with progress(description, len(names), unit) as bar:
         for name in names:
             yield name
             bar.advance()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ _LAYOUTS = {
     "davis2017": "vos_tf.datasets.davis:open_davis2017",
     "youtube_vos": "vos_tf.datasets.youtube_vos:open_youtube_vos",
     "folder": "vos_tf.datasets.folder:open_folder",
+    "still_images": "vos_tf.datasets.still_images:open_still_images",
     "synthetic": "vos_tf.datasets.synthetic:open_synthetic",
 }
 
@@ -36,7 +38,7 @@ def open_dataset(name: str, root: Path | str, split: str, **options: Any) -> Dat
         options: Keywords of the layout's own function, such as ``resolution`` of `vos_tf.datasets.davis`.
 
     Raises:
-        VosError: No such layout, folder or split, or lists that contradict each other.
+        VosError: No such layout, option, folder or split, or lists that contradict each other.
     """
     key = name.replace("-", "_")
     if key not in _LAYOUTS:
@@ -45,4 +47,8 @@ def open_dataset(name: str, root: Path | str, split: str, **options: Any) -> Dat
         raise VosError(f"--dataset {name}: expected one of {', '.join(_LAYOUTS)}{hint}")
     module, function = _LAYOUTS[key].split(":")
     opener: Callable[..., Dataset] = getattr(import_module(module), function)
+    known = list(inspect.signature(opener).parameters)[2:]
+    unknown = next((option for option in options if option not in known), None)
+    if unknown is not None:
+        raise VosError(f"{name}: expected options {', '.join(known) or 'none'}, found {unknown!r}")
     return opener(Path(root), split, **options)

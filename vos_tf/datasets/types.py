@@ -8,10 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 from vos_tf.media.label_maps import LabelMap, read_label_map
 
 DEFAULT_FRAME_RATE = Fraction(24)
+
+
+class MaskReader(Protocol):
+    """Reads masks that do not lie on disk as label maps of the frame's size.
+
+    One that can be pickled, and whose ``repr`` says all its settings: it is part of the fingerprint.
+    """
+
+    def __call__(self, path: Path, size: tuple[int, int]) -> LabelMap:
+        """The label map in ``path``, uint8 ``(H, W)`` of ``size``.
+
+        Raises:
+            VosError: The file is missing or no mask of such a frame.
+        """
 
 
 @dataclass(frozen=True)
@@ -38,11 +53,12 @@ class Video:
     Attributes:
         name: Unique in the data set; may contain ``/`` where the layout has levels.
         frames: Image files, in order.
-        masks: Frame name (stem of the image file) to label map file, for the annotated frames only.
+        masks: Frame name (stem of the image file) to the file of its mask, for the annotated frames only.
         objects: By rising id.
         size: ``(H, W)`` in pixels.
         frame_rate: Frames per second of ``frames``.
         single_object: All ids of the masks mean one object, id 1 (DAVIS-2016).
+        mask_reader: Reads the masks where they are no label maps (still images); ``None``: they are.
     """
 
     name: str
@@ -52,6 +68,7 @@ class Video:
     size: tuple[int, int]
     frame_rate: Fraction = DEFAULT_FRAME_RATE
     single_object: bool = False
+    mask_reader: MaskReader | None = None
 
     @property
     def frame_names(self) -> tuple[str, ...]:
@@ -70,6 +87,8 @@ class Video:
             KeyError: The frame is not annotated.
             VosError: The file is missing or no label map.
         """
+        if self.mask_reader is not None:
+            return self.mask_reader(self.masks[frame], self.size)
         return read_label_map(self.masks[frame], single_object=self.single_object)
 
 
@@ -78,7 +97,8 @@ class Dataset:
     """A named split of a data set.
 
     Attributes:
-        name: The layout's name: ``davis2016``, ``davis2017``, ``youtube_vos``, ``folder``, ``synthetic``.
+        name: The layout's name: ``davis2016``, ``davis2017``, ``youtube_vos``, ``folder``, ``still_images``,
+            ``synthetic``.
         split: For example ``train`` or ``val``.
         videos: In the order of the data set's list.
         root: The folder it was read from.
@@ -96,6 +116,7 @@ class Dataset:
         """16 hexadecimal digits over names, counts and sizes; equal wherever the same edition lies."""
         rows = [
             [video.name, list(video.size), list(video.frame_names), sorted(video.masks), list(video.object_ids)]
+            + ([] if video.mask_reader is None else [repr(video.mask_reader)])
             for video in self.videos
         ]
         content = json.dumps([self.name, self.split, rows], separators=(",", ":"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.api import load
-from vos_tf.config import TrainingSettings
+from vos_tf.config import TrainingSettings, folders
 from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model
@@ -19,7 +19,9 @@ from vos_tf.files import write_json
 from vos_tf.models.backbones import trunk_kind
 from vos_tf.models.exchange import find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
-from vos_tf.pipeline.videos import clip_videos
+from vos_tf.pipeline.options import ClipOptions
+from vos_tf.pipeline.sampling import usable_videos
+from vos_tf.pipeline.sources import join_manifests, keep_fraction
 from vos_tf.records.manifest import Manifest, read_manifest
 from vos_tf.records.preprocess import preprocess
 from vos_tf.training.checkpoints import list_checkpoints
@@ -100,30 +102,54 @@ def _check_devices(settings: TrainingSettings, strategy: Any) -> None:
 
 
 def training_data(config: RunConfig, *, chief: bool = True) -> TrainingData:
-    """Manifests to train and validate on; the records are made first where they don't exist yet."""
+    """Manifests to train and validate on; the records are made first where they don't exist yet.
+
+    Of several folders of records, each gives its own share of videos to validate on.
+
+    Raises:
+        VosError: Records are missing and cannot be made, or none of their videos has a clip.
+    """
+    clips = replace(config.clips, size=config.clips.size or tuple(config.network_settings.size))
+    parts = _read_or_make(config, chief)
+    held: list[Manifest | None] = [None] * len(parts)
+    if config.data.validation_records:
+        held = [read_manifest(folder) for folder in folders(config.data.validation_records)]
+    else:
+        pairs = [hold_out(part, config.data.validation_fraction, clips) for part in parts]
+        parts, held = [training for training, _ in pairs], [validation for _, validation in pairs]
+    parts = [keep_fraction(part, config.data.fraction, config.training.seed) for part in parts]
+    validation = [part for part in held if part is not None]
+    return TrainingData(
+        join_manifests(parts, config.data.record_shares),
+        join_manifests(validation) if validation else None,
+        clips,
+        config.augment,
+    )
+
+
+def _read_or_make(config: RunConfig, chief: bool) -> list[Manifest]:
+    """The manifests of the training records; of a single folder that does not exist yet, the records are made."""
+    several = folders(config.data.records)
+    if len(several) > 1:
+        return [read_manifest(folder) for folder in several]
     records = config.records
     if not (records / "manifest.json").is_file():
         if not chief:
             raise VosError(f"{records}: expected records, found none; run preprocess.py once before several workers")
         say(f"no records in {records} yet: preprocessing {config.data.dataset} ({config.data.split}) first")
-        dataset = open_dataset(config.data.dataset, config.root, config.data.split)
+        dataset = open_dataset(config.data.dataset, config.root, config.data.split, **config.data.options)
         preprocess(dataset, records, size=config.record_size, workers=config.data.workers)
-    manifest = read_manifest(records)
-    clips = replace(config.clips, size=config.clips.size or tuple(config.network_settings.size))
-    if config.data.validation_records:
-        return TrainingData(manifest, read_manifest(Path(config.data.validation_records)), clips, config.augment)
-    training, validation = hold_out(manifest, config.data.validation_fraction)
-    return TrainingData(training, validation, clips, config.augment)
+    return [read_manifest(records)]
 
 
-def hold_out(manifest: Manifest, fraction: float) -> tuple[Manifest, Manifest | None]:
+def hold_out(manifest: Manifest, fraction: float, clips: ClipOptions) -> tuple[Manifest, Manifest | None]:
     """Split off every n-th video for validation: at least one unless ``fraction`` is 0, never all of them.
 
-    Only videos with an object to follow are counted.
+    Only videos that clips can be cut from are counted.
     """
-    videos = [video.name for video in clip_videos(manifest)]
+    videos = usable_videos(manifest, clips)
     count = min(max(1, round(len(videos) * fraction)), len(videos) - 1) if fraction > 0 else 0
-    if not count:
+    if count < 1:
         return manifest, None
     stride = len(videos) / count
     held = {videos[int((index + 0.5) * stride)] for index in range(count)}

@@ -149,7 +149,7 @@ def _describe_mode(mask: _Decoded) -> str:
     pixels = mask.values.reshape(-1, mask.values.shape[-1])[:, : 3 if mask.mode.startswith("RGB") else 1]
     codes = pixels.astype(np.uint32) @ (256 ** np.arange(pixels.shape[1], dtype=np.uint32))
     colours = len(np.unique(codes))
-    soft = len(_phantom_ids(np.asarray(mask.values[..., : pixels.shape[1]].max(axis=-1), np.uint8)))
+    soft = len(thin_values(np.asarray(mask.values[..., : pixels.shape[1]].max(axis=-1), np.uint8)))
     hint = ", antialiased at edges" if soft >= FEWEST_PHANTOMS else ""
     return f"mode {mask.mode} with {colours} colours{hint}"
 
@@ -162,7 +162,7 @@ def _single_object_problems(path: Path, mask: _Decoded, introduces: Collection[i
     if mask.mode in _SIXTEEN_BIT:
         return [Problem(str(path), "8 bit per pixel", _describe_mode(mask))]
     grey = np.asarray(values, np.uint8)
-    phantoms = _phantom_ids(grey)
+    phantoms = thin_values(grey)
     if len(phantoms) < FEWEST_PHANTOMS:
         return []
     count = int(np.isin(grey, phantoms).sum())
@@ -177,7 +177,7 @@ def _id_problems(path: Path, labels: LabelMap, declared: frozenset[int], introdu
     shown = frozenset(int(value) for value in np.flatnonzero(counts[1:VOID]) + 1)
     name = str(path)
     problems = []
-    phantoms = frozenset(_phantom_ids(labels))
+    phantoms = frozenset(thin_values(labels))
     if len(phantoms) < max(FEWEST_PHANTOMS, len(shown) / 2):
         phantoms -= declared
     if shown == phantoms and counts[VOID] and declared:
@@ -205,7 +205,7 @@ def _ids(ids: Collection[int]) -> str:
     return ", ".join(map(str, named)) + (f" and {more} more" if more else "")
 
 
-def _phantom_ids(labels: LabelMap) -> tuple[int, ...]:
+def thin_values(labels: LabelMap) -> tuple[int, ...]:
     """Values that only occur as a thin seam: nowhere 3x3 pixels of them, always beside larger regions.
 
     This is what antialiasing or a re-quantised palette leaves along the edge between two ids.

@@ -51,7 +51,7 @@ def steps_per_epoch(manifest: Manifest, options: ClipOptions, *, batch_size: int
     clips = count_clips(manifest, options)
     if drop_remainder and clips < batch_size:
         raise VosError(
-            f"{manifest.folder}: expected at least one batch of {batch_size} clips in an epoch, found {clips} clips; "
+            f"{manifest.where}: expected at least one batch of {batch_size} clips in an epoch, found {clips} clips; "
             "take more clips_per_object or a smaller batch"
         )
     return clips // batch_size if drop_remainder else -(-clips // batch_size)
@@ -196,5 +196,5 @@ def _read_batch(epoch: _Epoch, first: int, count: int, threads: int) -> tuple[ND
 def _common_size(manifest: Manifest) -> tuple[int, int]:
     sizes = {video.size for video in clip_videos(manifest)}
     if len(sizes) > 1:
-        raise VosError(f"{manifest.folder}: expected videos of one size, found {len(sizes)}; say which with clips.size")
+        raise VosError(f"{manifest.where}: expected videos of one size, found {len(sizes)}; say which with clips.size")
     return sizes.pop()

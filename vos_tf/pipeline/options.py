@@ -10,7 +10,7 @@ from vos_tf.errors import VosError
 _CHOICES = {
     "frames": ("annotated", "all"),
     "reference": ("before_clip", "first_of_video"),
-    "objects": ("one", "all"),
+    "objects": ("one", "all", "foreground"),
     "start": ("random", "first"),
 }
 
@@ -23,19 +23,25 @@ class ClipOptions:
 
     Attributes:
         clip_length: T, the number of frames after the reference frame; or the lowest and the highest T, and each
-            batch draws its own (S2S paper: 5 to 11). As text ``7`` or ``5-11``, too.
+            batch draws its own (S2S paper: 5 to 11). As text ``7`` or ``5-11``, too. 0: the reference frame alone,
+            for networks that learn from single images.
         stride: Step from one frame of a clip to the next, counted in ``frames``.
         frames: ``annotated``: a clip steps through the annotated frames of its object. ``all``: through all frames
             of the video from the object's first to its last; those without a mask are marked as not annotated.
         reference: ``before_clip``: the frame directly before the clip (S2S paper). ``first_of_video``: the first
             frame of the object; the clip is anywhere behind it.
         objects: ``one``: a clip follows one object. ``all``: it follows all objects of the reference frame, at
-            most ``max_objects``.
+            most ``max_objects``. ``foreground``: all ids are one object, id 1 (as in DAVIS-2016).
         max_objects: Largest number of objects of a clip with ``objects="all"``.
         clips_per_object: Clips of each object in an epoch.
         clips_per_video: Clips of each video in an epoch, each of a random object; added to the former.
+        clips_per_frame: Clips of each object in an epoch from every frame where one can start; added to the former.
+            Without ``shuffle``, first one of each object, then another, from all over the video.
+        clips_per_epoch: Clips of an epoch; 0: as many as the numbers above make. Of fewer, each epoch draws its own;
+            more are repeated.
         start: ``random``, or ``first``: as early in the video as ``reference`` allows.
-        shuffle: Mix the clips of an epoch; else they come in the order of the videos.
+        shuffle: Mix the clips of an epoch; else they come in the order of the videos, those of several folders of
+            records evenly between each other.
         size: ``(H, W)`` of the clips; ``None``: as stored.
     """
 
@@ -47,6 +53,8 @@ class ClipOptions:
     max_objects: int = 5
     clips_per_object: int = 1
     clips_per_video: int = 0
+    clips_per_frame: int = 0
+    clips_per_epoch: int = 0
     start: str = "random"
     shuffle: bool = True
     size: tuple[int, int] | None = None
@@ -61,17 +69,22 @@ class ClipOptions:
             if getattr(self, name) not in choices:
                 raise VosError(f"clips.{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}")
         shortest, longest = self.lengths
-        if not 1 <= shortest <= longest:
-            raise VosError(f"clips.clip_length: expected 1 or more, lowest first, found {self.clip_length}")
+        if not 0 <= shortest <= longest or (shortest == 0 < longest):
+            raise VosError(
+                f"clips.clip_length: expected 0 alone, or 1 or more with the lowest first, found {self.clip_length}"
+            )
         if self.stride < 1:
             raise VosError(f"clips.stride: expected 1 or more, found {self.stride}")
         if not 1 <= self.max_objects <= 254:
             raise VosError(f"clips.max_objects: expected 1 to 254, found {self.max_objects}")
-        if self.clips_per_object < 0 or self.clips_per_video < 0 or self.clips_per_object + self.clips_per_video < 1:
+        numbers = (self.clips_per_object, self.clips_per_video, self.clips_per_frame)
+        if min(numbers) < 0 or sum(numbers) < 1:
             raise VosError(
-                "clips.clips_per_object, clips.clips_per_video: expected numbers of which one is above 0, "
-                f"found {self.clips_per_object} and {self.clips_per_video}"
+                "clips.clips_per_object, clips.clips_per_video, clips.clips_per_frame: expected numbers of which one "
+                f"is above 0, found {numbers[0]}, {numbers[1]} and {numbers[2]}"
             )
+        if self.clips_per_epoch < 0:
+            raise VosError(f"clips.clips_per_epoch: expected 0 or more, found {self.clips_per_epoch}")
         if self.size is not None and min(self.size) < 1:
             raise VosError(f"clips.size: expected height and width in pixels, found {self.size}")
 
@@ -88,13 +101,19 @@ class ClipOptions:
         return self.max_objects if self.objects == "all" else 1
 
     def for_validation(self) -> ClipOptions:
-        """The same clips without chance: one per object, from its first frame on, of the highest length, in order."""
+        """The same clips without chance: one per object, from its first frame on, of the highest length, in order.
+
+        Of single frames, every one of each object.
+        """
+        single = self.lengths[1] == 0
         return replace(
             self,
             clip_length=self.lengths[1],
-            reference="first_of_video",
-            clips_per_object=1,
+            reference="before_clip" if single else "first_of_video",
+            clips_per_object=0 if single else 1,
             clips_per_video=0,
+            clips_per_frame=1 if single else 0,
+            clips_per_epoch=0,
             start="first",
             shuffle=False,
         )

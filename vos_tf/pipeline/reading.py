@@ -18,7 +18,7 @@ from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap
 from vos_tf.pipeline.augment import GREY, Change, colour_matrix, draw_change, move_image, move_labels
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.pipeline.sampling import AUGMENT_STREAM, ClipRequest
-from vos_tf.pipeline.videos import ClipVideo, Place, clip_videos
+from vos_tf.pipeline.videos import FOREGROUND, ClipVideo, Place, clip_videos
 from vos_tf.records.encode import present_ids
 from vos_tf.records.manifest import Manifest
 
@@ -28,6 +28,8 @@ LARGEST_GAP = 1 << 16
 """Bytes that are read for nothing rather than reading twice."""
 # OpenCV before 4.11 decodes to BGR only.
 _DECODES_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
+_MERGED = np.minimum(np.arange(256), 1).astype(np.uint8)
+_MERGED[VOID] = VOID
 _DECODE = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
 
 
@@ -127,9 +129,12 @@ class ClipReader:
     def _read_labels(self, request: ClipRequest, position: int, content: Bytes, change: Change, out: LabelMap) -> None:
         """Read the label map of one of the clip's frames; in the first every object has one pixel at least."""
         video = self._videos[request.video]
-        move_labels(self._resized_labels(video, content, request.objects if position == 0 else ()), change, out)
         present = video.mask_ids[request.frames[position]]
-        if present != request.objects or request.objects[-1] != len(request.objects):
+        chosen = present if request.objects == (FOREGROUND,) else request.objects
+        move_labels(self._resized_labels(video, content, chosen if position == 0 else ()), change, out)
+        if request.objects == (FOREGROUND,):
+            cv2.LUT(out, _MERGED, out)
+        elif present != request.objects or request.objects[-1] != len(request.objects):
             _renumber(out, request.objects)
 
     def _resized_labels(self, video: ClipVideo, content: Bytes, keep: Sequence[int]) -> LabelMap:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from vos_tf.errors import VosError
 from vos_tf.pipeline.options import ClipOptions
-from vos_tf.pipeline.videos import ClipObject, ClipVideo, Indices, clip_videos
+from vos_tf.pipeline.videos import ClipObject, ClipVideo, Indices, clip_videos, merged_objects
 from vos_tf.records.manifest import Manifest
 
 PLAN_STREAM, AUGMENT_STREAM = 1, 2
 """First word of a random seed: what the numbers are for."""
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 class ClipRequest(NamedTuple):
@@ -22,7 +24,8 @@ class ClipRequest(NamedTuple):
     Attributes:
         number: Position in the plan of the epoch.
         video: Index into `clip_videos`.
-        objects: Ids of the objects the clip follows, rising; all are in the mask of the reference frame.
+        objects: Ids of the objects the clip follows, rising; all are in the mask of the reference frame. `FOREGROUND`
+            alone: all ids are one object.
         frames: Indices in the video: the reference frame, then the T frames of the clip. Where the object's frames
             end before the clip does, the last one is repeated.
         annotated: For each of the frames whether it has a mask that counts; false for repeated ones.
@@ -46,18 +49,20 @@ class _Starts(NamedTuple):
 
 
 class _Cursor(NamedTuple):
-    """Place of a clip in the plan, its video and its T."""
+    """Place of a clip in the plan, its video, its T, and which of its object's starts it has (``None``: any)."""
 
     number: int
     video: int
     length: int
+    first: int | None
 
 
 class _Slot(NamedTuple):
-    """One clip of the epoch, before chance: a video, and one object or (with ``None``) any of it."""
+    """One clip of the epoch, before chance: a video, one object or any, one of its starts or any (both ``None``)."""
 
     video: int
     item: ClipObject | None
+    first: int | None = None
 
 
 def plan_epoch(
@@ -73,13 +78,15 @@ def plan_epoch(
         epoch: 0-based.
 
     Raises:
-        VosError: No object has a clip with an annotated frame in it.
+        VosError: No object has a clip with an annotated frame in it, or a folder with a share of the epoch has none.
     """
     videos = clip_videos(manifest)
-    slots = _slots(videos, options)
     random = np.random.default_rng([PLAN_STREAM, seed, epoch])
+    slots = _drawn(manifest, options, random)
     if options.shuffle:
         slots = [slots[index] for index in random.permutation(len(slots))]
+    elif manifest.sources:
+        slots = _mixed(slots, videos)
     shortest, longest = options.lengths
     lengths = random.integers(shortest, longest + 1, size=-(-len(slots) // batch_size))
     known: dict[tuple[int, int, int], _Starts] = {}
@@ -93,7 +100,8 @@ def plan_epoch(
         key = (slot.video, item.id, length)
         if key not in known:
             known[key] = _starts(video, item, options, length)
-        requests.append(_request(_Cursor(index, slot.video, length), video, item, known[key], options, random))
+        cursor = _Cursor(index, slot.video, length, slot.first)
+        requests.append(_request(cursor, video, item, known[key], options, random))
     return tuple(requests)
 
 
@@ -101,9 +109,56 @@ def count_clips(manifest: Manifest, options: ClipOptions) -> int:
     """Number of clips of an epoch.
 
     Raises:
-        VosError: No object has a clip with an annotated frame in it.
+        VosError: No object has a clip with an annotated frame in it, or a folder with a share of the epoch has none.
     """
-    return len(_slots(clip_videos(manifest), options))
+    return sum(count for _, count in _pools(manifest, options))
+
+
+def usable_videos(manifest: Manifest, options: ClipOptions) -> tuple[str, ...]:
+    """Names of the videos that clips can be cut from; raises a VosError where none shows an object at all."""
+    return tuple(video.name for video in clip_videos(manifest) if _usable(video, options))
+
+
+def _drawn(manifest: Manifest, options: ClipOptions, random: np.random.Generator) -> list[_Slot]:
+    """The slots of one epoch, by video: each pool repeated whole as often as it fits, the rest drawn from it."""
+    slots: list[_Slot] = []
+    for pool, count in _pools(manifest, options):
+        whole, rest = divmod(count, len(pool))
+        slots += pool * whole
+        if rest and options.shuffle:
+            slots += [pool[index] for index in sorted(random.permutation(len(pool))[:rest])]
+        elif rest:
+            slots += [pool[index * len(pool) // rest] for index in range(rest)]
+    return slots
+
+
+def _mixed(slots: Sequence[_Slot], videos: Sequence[ClipVideo]) -> list[_Slot]:
+    """Slots of several folders put between each other, so that the first few are from all of them."""
+    sources = np.array([videos[slot.video].source for slot in slots])
+    places = np.zeros(len(slots))
+    for source in np.unique(sources):
+        mine = sources == source
+        places[mine] = (np.arange(mine.sum()) + 0.5) / mine.sum()
+    return [slots[index] for index in np.argsort(places, kind="stable")]
+
+
+def _pools(manifest: Manifest, options: ClipOptions) -> list[tuple[list[_Slot], int]]:
+    """Slots that are drawn from together, and how many clips of an epoch they give: one pool for each share."""
+    videos = clip_videos(manifest)
+    slots = _slots(videos, options)
+    total = options.clips_per_epoch or len(slots)
+    shares = [source.share for source in manifest.sources]
+    if not any(shares):
+        return [(slots, total)]
+    ends = np.rint(total * np.cumsum(shares) / sum(shares)).astype(int).tolist()
+    pools = []
+    for index, (start, end) in enumerate(pairwise([0, *ends])):
+        pool = [slot for slot in slots if videos[slot.video].source == index]
+        if not pool:
+            folder = manifest.sources[index].folder
+            raise VosError(f"{folder}: expected clips for its share of an epoch, found none (see clips)")
+        pools.append((pool, end - start))
+    return pools
 
 
 def _slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slot]:
@@ -112,6 +167,7 @@ def _slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slot]:
         usable = _usable(video, options)
         slots += [_Slot(index, item) for item in usable for _ in range(options.clips_per_object)]
         slots += [_Slot(index, None)] * (options.clips_per_video if usable else 0)
+    slots += _frame_slots(videos, options) * options.clips_per_frame
     if not slots:
         raise VosError(
             f"clips.clip_length {options.lengths[0]}, clips.stride {options.stride}, clips.frames {options.frames}: "
@@ -120,9 +176,28 @@ def _slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slot]:
     return slots
 
 
+def _frame_slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slot]:
+    """A slot for every start of every object: in rounds over all videos, one of each object in a round.
+
+    So that the first few tell most about the whole, when only they are looked at in validation.
+    """
+    if not options.clips_per_frame:
+        return []
+    rounds = []
+    for index, video in enumerate(videos):
+        for rank, item in enumerate(_usable(video, options)):
+            firsts = _starts(video, item, options, options.lengths[0]).firsts
+            # The multiples of the golden ratio fill an interval evenly, however many are taken.
+            spread = np.argsort(np.arange(len(firsts)) * GOLDEN_RATIO % 1, kind="stable")
+            rounds += [(turn, rank, index, _Slot(index, item, int(firsts[at]))) for turn, at in enumerate(spread)]
+    rounds.sort(key=lambda row: row[:3])
+    return [slot for *_, slot in rounds]
+
+
 def _usable(video: ClipVideo, options: ClipOptions) -> list[ClipObject]:
     """Objects with a clip of the lowest T, and so of any T."""
-    return [item for item in video.objects if len(_starts(video, item, options, options.lengths[0]).firsts)]
+    items = (merged_objects(video),) if options.objects == "foreground" else video.objects
+    return [item for item in items if len(_starts(video, item, options, options.lengths[0]).firsts)]
 
 
 def _starts(video: ClipVideo, item: ClipObject, options: ClipOptions, length: int) -> _Starts:
@@ -132,6 +207,9 @@ def _starts(video: ClipVideo, item: ClipObject, options: ClipOptions, length: in
     else:
         path = np.arange(item.frames[0], item.frames[-1] + 1)
     seen = np.flatnonzero(np.isin(path, item.seen))
+    if length == 0:
+        seen = seen if options.reference == "before_clip" else seen[:1]
+        return _Starts(path, seen, seen)
     if options.reference == "before_clip":
         references, firsts = seen, seen + options.stride
     else:
@@ -153,18 +231,20 @@ def _request(
     random: np.random.Generator,
 ) -> ClipRequest:
     room = (len(starts.path) - 1 - starts.firsts) // options.stride + 1
-    # Clips that fit are preferred; where none does, those that need the least repetition.
-    choices = np.flatnonzero(room >= min(cursor.length, room.max()))
-    choice = choices[0 if options.start == "first" else random.integers(len(choices))]
+    if cursor.first is None:
+        # Clips that fit are preferred; where none does, those that need the least repetition.
+        choices = np.flatnonzero(room >= min(cursor.length, room.max()))
+        choice = choices[0 if options.start == "first" else random.integers(len(choices))]
+    else:
+        choice = np.searchsorted(starts.firsts, cursor.first)
     steps = starts.firsts[choice] + options.stride * np.arange(min(cursor.length, room[choice]))
     frames = [int(starts.path[starts.references[choice]]), *(int(index) for index in starts.path[steps])]
     annotated = [bool(flag) for flag in video.annotated[frames]]
     repeated = 1 + cursor.length - len(frames)
-    objects = _objects(video.mask_ids[frames[0]], item.id, options, random)
     return ClipRequest(
         cursor.number,
         cursor.video,
-        objects,
+        _objects(video.mask_ids[frames[0]], item.id, options, random),
         (*frames, *[frames[-1]] * repeated),
         (*annotated, *[False] * repeated),
         repeated,

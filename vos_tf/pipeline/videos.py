@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,8 @@ from vos_tf.records.manifest import Manifest, RecordEntry
 Indices = NDArray[np.int64]
 Place = tuple[int, int, int]
 """Index of the shard, offset in it and number of bytes."""
+FOREGROUND = 0
+"""In place of an id: all ids of a mask together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +41,17 @@ class ClipVideo:
 
     Attributes:
         name: Name of the video.
+        source: Index into `Manifest.sources`; 0 where nothing is joined.
         size: Stored ``(H, W)``.
         frame_places: Where every JPEG lies.
         mask_places: Where every mask lies; 0 bytes where the frame is not annotated.
         mask_ids: Object ids in every mask.
         annotated: bool ``(n,)``.
-        objects: Those with a mask to start from and an annotated frame behind it, by rising id.
+        objects: Those that a mask shows, by rising id.
     """
 
     name: str
+    source: int
     size: tuple[int, int]
     frame_places: tuple[Place, ...]
     mask_places: tuple[Place, ...]
@@ -62,17 +67,24 @@ def clip_videos(manifest: Manifest) -> tuple[ClipVideo, ...]:
     Raises:
         VosError: There is none.
     """
-    videos = [_video(records) for records in manifest.videos]
+    starts = [source.first_shard for source in manifest.sources[1:]]
+    videos = [_video(records, bisect_right(starts, records[0].shard)) for records in manifest.videos]
     usable = tuple(video for video in videos if video.objects)
     if not usable:
         raise VosError(
-            f"{manifest.folder}: expected a video with an object in two annotated frames or more, "
-            f"found none in {len(videos)} videos"
+            f"{manifest.where}: expected a video with an object in an annotated frame, found none in "
+            f"{len(videos)} videos"
         )
     return usable
 
 
-def _video(records: Sequence[RecordEntry]) -> ClipVideo:
+def merged_objects(video: ClipVideo) -> ClipObject:
+    """All objects of a video as one, `FOREGROUND`."""
+    frames = np.unique(np.concatenate([item.frames for item in video.objects]))
+    return ClipObject(FOREGROUND, frames, np.unique(np.concatenate([item.seen for item in video.objects])))
+
+
+def _video(records: Sequence[RecordEntry], source: int) -> ClipVideo:
     frame_places = tuple((record.shard, *place) for record in records for place in record.frames)
     mask_places = tuple((record.shard, *place) for record in records for place in record.masks)
     mask_ids = tuple(ids for record in records for ids in record.mask_ids)
@@ -85,6 +97,7 @@ def _video(records: Sequence[RecordEntry]) -> ClipVideo:
     for key, indices in sorted(frames.items()):
         listed = np.asarray(indices, np.int64)
         seen = np.asarray([index for index in indices if key in mask_ids[index]], np.int64)
-        if len(seen) and annotated[listed[listed > seen[0]]].any():
+        if len(seen):
             objects.append(ClipObject(key, listed, seen))
-    return ClipVideo(records[0].video, records[0].size, frame_places, mask_places, mask_ids, annotated, tuple(objects))
+    name, size = records[0].video, records[0].size
+    return ClipVideo(name, source, size, frame_places, mask_places, mask_ids, annotated, tuple(objects))

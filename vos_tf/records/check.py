@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from vos_tf.datasets.types import Dataset, Video
-from vos_tf.errors import Problem, ProblemsError
+from vos_tf.datasets.types import Dataset, MaskReader, Video
+from vos_tf.errors import Problem, ProblemsError, VosError
 from vos_tf.media.diagnosis import diagnose_frame, inspect_mask
+from vos_tf.media.label_maps import LabelMap, object_ids
 from vos_tf.progress import progress
 from vos_tf.records.encode import EncodedMask, encode_mask
 from vos_tf.records.settings import StoredSize
@@ -32,6 +33,7 @@ class CheckTask(NamedTuple):
         stored_size: ``(H, W)`` of its masks in the records.
         object_ids: Ids of all its objects.
         single_object: As in `Video`.
+        mask_reader: As in `Video`.
     """
 
     video: str
@@ -40,6 +42,7 @@ class CheckTask(NamedTuple):
     stored_size: tuple[int, int]
     object_ids: tuple[int, ...]
     single_object: bool
+    mask_reader: MaskReader | None
 
 
 class CheckedFiles(NamedTuple):
@@ -126,19 +129,34 @@ def check_files(task: CheckTask) -> CheckedFiles:
         problems += diagnose_frame(frame, task.size)
         if mask is None:
             continue
-        found, labels = inspect_mask(
-            mask,
-            frame_size=task.size,
-            declared_ids=task.object_ids,
-            single_object=task.single_object,
-            introduces=introduced,
-        )
+        found, labels = _inspect_mask(task, mask, introduced)
         problems += found
         if labels is not None:
             masks[mask] = encode_mask(labels, task.stored_size)
     return CheckedFiles(
         task.video, len(task.files), [replace(problem, video=task.video) for problem in problems], masks
     )
+
+
+def _inspect_mask(task: CheckTask, mask: Path, introduced: tuple[int, ...]) -> tuple[list[Problem], LabelMap | None]:
+    if task.mask_reader is None:
+        return inspect_mask(
+            mask,
+            frame_size=task.size,
+            declared_ids=task.object_ids,
+            single_object=task.single_object,
+            introduces=introduced,
+        )
+    try:
+        labels = task.mask_reader(mask, task.size)
+    except VosError as error:
+        where, _, what = str(error).partition(": expected ")
+        expected, _, found = what.rpartition(", found ")
+        return [Problem(where, expected, found)], None
+    missing = set(introduced).difference(object_ids(labels))
+    if missing:
+        return [Problem(str(mask), f"objects {sorted(introduced)} as when it was opened", "a changed file")], None
+    return [], labels
 
 
 def _tasks(video: Video, stored_size: tuple[int, int]) -> Iterator[CheckTask]:
@@ -148,7 +166,9 @@ def _tasks(video: Video, stored_size: tuple[int, int]) -> Iterator[CheckTask]:
     for start in range(0, len(video.frames), FRAMES_PER_TASK):
         frames = video.frames[start : start + FRAMES_PER_TASK]
         files = tuple((frame, video.masks.get(frame.stem), introduced.get(frame.stem, ())) for frame in frames)
-        yield CheckTask(video.name, files, video.size, stored_size, video.object_ids, video.single_object)
+        yield CheckTask(
+            video.name, files, video.size, stored_size, video.object_ids, video.single_object, video.mask_reader
+        )
 
 
 def _list_problems(root: Path, video: Video) -> list[Problem]:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vos_tf.datasets.types import MaskReader
 from vos_tf.errors import VosError
 from vos_tf.media.images import read_bytes, resize_image, resize_label_map
 from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap, read_label_map
@@ -43,6 +44,7 @@ class FrameTask(NamedTuple):
         single_object: As in `Video`.
         size: ``(H, W)`` on disk.
         stored_size: ``(H, W)`` in the record.
+        mask_reader: As in `Video`.
     """
 
     frame: Path
@@ -50,6 +52,7 @@ class FrameTask(NamedTuple):
     single_object: bool
     size: tuple[int, int]
     stored_size: tuple[int, int]
+    mask_reader: MaskReader | None
 
 
 class EncodedFrame(NamedTuple):
@@ -77,7 +80,10 @@ def encode_mask(labels: LabelMap, stored_size: tuple[int, int]) -> EncodedMask:
 def _read_mask(task: FrameTask) -> EncodedMask | None:
     if not isinstance(task.mask, Path):
         return task.mask
-    labels = read_label_map(task.mask, single_object=task.single_object)
+    if task.mask_reader is not None:
+        labels = task.mask_reader(task.mask, task.size)
+    else:
+        labels = read_label_map(task.mask, single_object=task.single_object)
     if labels.shape != task.size:
         raise VosError(f"{task.mask}: expected a mask of {_text(task.size)}, found {_text(labels.shape)}")
     return encode_mask(labels, task.stored_size)

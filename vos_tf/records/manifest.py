@@ -86,9 +86,31 @@ class RecordEntry:
         return sum(length > 0 for _, length in self.masks)
 
 
+@dataclass(frozen=True)
+class RecordSource:
+    """One of the folders of joined records.
+
+    Attributes:
+        folder: Where it lies.
+        dataset: Name of its data set.
+        split: For example ``train``.
+        fingerprint: Of its data set.
+        first_shard: Index of its first shard in `Manifest.shards`.
+        share: Share of the clips of an epoch that come from it, relative to those of the others; 0: by the number
+            of its own clips.
+    """
+
+    folder: Path
+    dataset: str
+    split: str
+    fingerprint: str
+    first_shard: int
+    share: float
+
+
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """What a complete folder of records holds.
+    """What a complete folder of records holds, or several of them joined by `vos_tf.pipeline.sources`.
 
     Attributes:
         folder: Where it lies.
@@ -100,6 +122,7 @@ class Manifest:
         skipped: Names of the videos that were left out because something is wrong with them.
         shards: The files.
         records: All records, in the order of the data set and by rising chunk.
+        sources: The folders, where several are joined; else none.
     """
 
     folder: Path
@@ -111,6 +134,12 @@ class Manifest:
     skipped: tuple[str, ...]
     shards: tuple[ShardEntry, ...]
     records: tuple[RecordEntry, ...]
+    sources: tuple[RecordSource, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The folder, or the folders, for a message."""
+        return ", ".join(str(source.folder) for source in self.sources) or str(self.folder)
 
     @cached_property
     def videos(self) -> tuple[tuple[RecordEntry, ...], ...]:

@@ -86,7 +86,7 @@ def _tasks(
         for path in video.frames[start : min(start + FRAMES_PER_TASK, chunk.end)]:
             file = video.masks.get(path.stem)
             mask = file if file is None else masks.get(file, file)
-            tasks.append(FrameTask(path, mask, video.single_object, video.size, stored))
+            tasks.append(FrameTask(path, mask, video.single_object, video.size, stored, video.mask_reader))
         yield tasks
 
 
