@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -30,15 +31,48 @@ def evaluate(
     background: float = typer.Option(0.5, "--background", help="Probability an object has to beat."),
     workers: int = typer.Option(0, "--workers", help="Processes for scoring; 0: one per core."),
     overlay: bool = typer.Option(True, "--overlay/--no-overlay", help="An overlay sheet per video."),
+    overlay_frames: bool = typer.Option(False, "--overlay-frames", help="An overlay picture per frame."),
+    video: bool = typer.Option(False, "--video", help="An overlay video per video."),
     baseline: bool = typer.Option(
         False, "--baseline", help="Repeat each object's first mask instead of running a model: what has to be beaten."
+    ),
+    steps: int | None = typer.Option(None, "--steps", help="Fine-tuning steps for each video; 0: none."),
+    seconds: float | None = typer.Option(None, "--seconds", help="Time for fine-tuning instead of steps."),
+    learning_rate: float | None = typer.Option(None, "--learning-rate", help="Of fine-tuning."),
+    trainable: str | None = typer.Option(None, "--trainable", help="What is fine-tuned: head or all."),
+    separate: bool | None = typer.Option(None, "--separate/--together", help="Fine-tune a network for each object."),
+    annotated_frames: str | None = typer.Option(
+        None, "--annotated-frames", help="Fine-tune on the first annotated frame of each object, or all: first, all."
+    ),
+    short_side: int | None = typer.Option(None, "--short-side", help="Scale frames to this shorter side; 0: don't."),
+    test_scales: str | None = typer.Option(None, "--test-scales", help="Average over these scales: 0.75,1,1.25"),
+    test_flip: bool | None = typer.Option(None, "--test-flip/--no-test-flip", help="Average with the mirrored frame."),
+    save_adapted: bool = typer.Option(False, "--save-adapted", help="Keep fine-tuned weights in results/NAME/adapted."),
+    adapted: Path | None = typer.Option(None, "--adapted", help="Keep fine-tuned weights here, use those found here."),
+    assignments: list[str] = typer.Option(
+        [], "--set", metavar="KEY=VALUE", help="Any option of the model's segmenter: --set finetune.optimizer=sgd"
     ),
 ) -> None:
     """Segment every video of a split and write results/NAME/<video>/<frame>.png, scores, overlays and a report."""
     from vos_tf.commands.quiet import quiet_tensorflow
 
     quiet_tensorflow()
+    from vos_tf.config import merge as merge_options
+    from vos_tf.config import number_or_yaml, parse_assignments
     from vos_tf.jobs.evaluate import EvaluationRequest, evaluate_run
+
+    folder = results / scenario_name
+    finetune = _given(steps=steps, seconds=seconds, learning_rate=learning_rate, trainable=trainable)
+    options = _given(
+        objects_per_call=batch_size,
+        finetune=finetune or None,
+        separate=separate,
+        annotated_frames=annotated_frames,
+        short_side=short_side,
+        test_scales=None if test_scales is None else number_or_yaml(f"[{test_scales}]"),
+        test_flip=test_flip,
+        adapted=str(adapted or folder / "adapted") if adapted or save_adapted else None,
+    )
 
     request = EvaluationRequest(
         run=run,
@@ -47,16 +81,23 @@ def evaluate(
         root=root,
         split=split,
         config=config,
-        folder=results / scenario_name,
+        folder=folder,
         protocol=protocol,
         merge=merge,
         background=background,
-        options={} if batch_size is None else {"objects_per_call": batch_size},
+        options=merge_options(parse_assignments(assignments), options),
         workers=workers,
         overlay=overlay,
+        overlay_frames=overlay_frames,
+        overlay_video=video,
         baseline=baseline,
     )
     evaluate_run(request)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Those options that were given."""
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from vos_tf.inference.session import VideoSegmenter
 # Each module holds a frozen dataclass of options, ``default_options(network)`` that gives one with the values that suit
 # the network, and ``make(network, rule, options)``. A field with the metadata ``decides_masks: False`` changes how the
 # work is done, but not the masks.
-_METHODS = {"s2s": "vos_tf.inference.segmenter"}
+_METHODS = {"s2s": "vos_tf.inference.segmenter", "osvos": "vos_tf.inference.one_shot"}
 
 
 def _module(model: str) -> Any:

@@ -108,7 +108,7 @@ class Segmenter(VideoSegmenter):
             >>> result.object_ids, bool((result.labels == labels).all())
             ((7,), True)
         """
-        return StateSession(self._graph, size, self._merging, self.objects_per_call)
+        return StateSession(self._graph, size, self.merging, self.objects_per_call)
 
 
 def default_options(network: Any) -> Options:

@@ -52,7 +52,7 @@ class Session(ABC):
 
     def __init__(self, size: tuple[int, int], merging: MergingGraph) -> None:
         self.size = (int(size[0]), int(size[1]))
-        self._merging = merging
+        self.merging = merging
         self._ids: tuple[int, ...] = ()
         self._given: LabelMap = np.zeros(self.size, np.uint8)
         self._frames = 0
@@ -128,7 +128,7 @@ class Session(ABC):
 
     def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
         """The label map from all objects' probabilities; ``given`` masks stand."""
-        return self._merging(probabilities, self._ids, given)
+        return self.merging(probabilities, self._ids, given)
 
     @abstractmethod
     def _advance(self, frame: NDArray[np.uint8]) -> Any:
@@ -157,7 +157,7 @@ class VideoSegmenter(ABC):
     def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
         self.network = network
         self.rule = rule or MergeRule()
-        self._merging = MergingGraph(self.rule)
+        self.merging = MergingGraph(self.rule)
 
     @abstractmethod
     def session(self, size: tuple[int, int], name: str | None = None) -> Session:

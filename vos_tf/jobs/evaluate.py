@@ -44,6 +44,8 @@ class EvaluationRequest:
         options: How the model segments, where it differs from its defaults (`vos_tf.inference.methods`).
         workers: Processes for scoring; 0: one per core.
         overlay: Whether to draw an overlay sheet per video.
+        overlay_frames: Whether to draw an overlay per frame.
+        overlay_video: Whether to write an overlay video per video.
         baseline: Repeat each object's first mask instead of running a model.
     """
 
@@ -60,6 +62,8 @@ class EvaluationRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 0
     overlay: bool = True
+    overlay_frames: bool = False
+    overlay_video: bool = False
     baseline: bool = False
 
 
@@ -73,6 +77,8 @@ def evaluate_run(request: EvaluationRequest) -> None:
     segment_dataset(segmenter, dataset, request.folder)
     if request.overlay:
         draw_overlays(dataset, request.folder)
+    if request.overlay_frames or request.overlay_video:
+        draw_products(dataset, request)
     if has_ground_truth(dataset):
         score(request, dataset)
     else:
@@ -160,6 +166,18 @@ def draw_overlays(dataset: Dataset, folder: Path) -> None:
     with progress("drawing overlays", len(dataset.videos), "videos") as bar:
         for video in dataset.videos:
             write_overlay_sheet(video, folder, folder / "overlays" / f"{video.name}.png")
+            bar.advance(note=video.name)
+
+
+def draw_products(dataset: Dataset, request: EvaluationRequest) -> None:
+    """Overlay frames ``folder/overlays/<video>/<frame>.jpg`` and videos ``folder/overlays/<video>.mp4``, as asked."""
+    from vos_tf.progress import progress
+    from vos_tf.report.products import write_products
+
+    with progress("drawing overlay frames", len(dataset.videos), "videos") as bar:
+        for video in dataset.videos:
+            out = request.folder / "overlays"
+            write_products(video, request.folder, out, frames=request.overlay_frames, mp4=request.overlay_video)
             bar.advance(note=video.name)
 
 

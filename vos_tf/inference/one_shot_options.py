@@ -1,0 +1,65 @@
+"""What can be chosen when OSVOS segments, and what suits each trunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vos_tf.config import one_of
+from vos_tf.errors import VosError
+from vos_tf.pipeline.options import AugmentOptions
+from vos_tf.training.finetune_osvos import OSVOSFinetuneSettings
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen when OSVOS segments.
+
+    Attributes:
+        finetune: The fine-tuning of each object.
+        separate: A network for each object, instead of a head for each on one network.
+        annotated_frames: Learn from the ``first`` frame of an object, or from ``all`` frames of a data set's video that
+            have a mask.
+        short_side: The network works on frames scaled to this shorter side; 0: on frames as they are, or at the size
+            that the network was made for.
+        test_scales: Each frame is segmented at these multiples of the working size, and the probabilities are averaged.
+        test_flip: Average with the mirrored frame, too.
+        adapted: Folder in which adapted weights are kept and found again; empty: they are forgotten.
+    """
+
+    finetune: OSVOSFinetuneSettings = field(default_factory=OSVOSFinetuneSettings)
+    separate: bool = False
+    annotated_frames: str = "first"
+    short_side: int = 0
+    test_scales: tuple[float, ...] = (1.0,)
+    test_flip: bool = False
+    adapted: str = field(default="", metadata={"decides_masks": False})
+
+    def __post_init__(self) -> None:
+        one_of("annotated_frames", self.annotated_frames, ("first", "all"))
+        if self.short_side < 0:
+            raise VosError(f"short_side: expected 0 (as it is) or pixels, found {self.short_side}")
+        if not self.test_scales or not all(0.05 <= scale <= 20 for scale in self.test_scales):
+            raise VosError(f"test_scales: expected factors from 0.05 to 20, found {self.test_scales}")
+
+
+def default_options(network: Any) -> Options:
+    """The authors' fine-tuning for ``vgg16``, that of the VGG19 port for ``vgg19_bn``, a quick one for other trunks."""
+    trunk = network.settings.trunk
+    if trunk == "vgg16":
+        return Options(
+            OSVOSFinetuneSettings(
+                steps=500,
+                learning_rate=1e-8,
+                optimizer="sgd",
+                weight_decay=2e-4,
+                augment=AugmentOptions(flip=0.5),
+                scales=(0.5, 0.8, 1.0),
+                rates="authors",
+                loss="class_balanced",
+            )
+        )
+    if trunk == "vgg19_bn":
+        return Options(OSVOSFinetuneSettings(steps=1000, learning_rate=5e-5, weight_decay=1e-4, loss="class_balanced"))
+    augment = AugmentOptions(flip=0.5, rotation=15, scale=0.25, brightness=0.1, contrast=0.1, saturation=0.1)
+    return Options(OSVOSFinetuneSettings(augment=augment))
