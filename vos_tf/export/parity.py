@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
-from vos_tf.inference.segmenter import Segmenter
+from vos_tf.inference.session import VideoSegmenter
 
 REPORT = "parity.json"
 TOLERANCE = 1e-5
@@ -45,7 +45,7 @@ def made_up_clip(
     return clip, labels
 
 
-def check_saved_model(segmenter: Segmenter, folder: Path) -> ParityReport:
+def check_saved_model(segmenter: VideoSegmenter, folder: Path) -> ParityReport:
     """Compare the SavedModel in ``folder`` with ``segmenter`` and write the report beside it.
 
     Raises:
