@@ -51,7 +51,7 @@ setup(
         "google-crc32c>=1.5",
         "tensorboard>=2.18",
         "typer>=0.15",
-        "rich>=13.7",
+        "rich>=14.1",  # bars within bars
         "pydantic>=2.8",
     ],
     extras_require={**EXTRAS, "test": TEST, "dev": TEST + LINT},

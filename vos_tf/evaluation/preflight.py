@@ -20,8 +20,8 @@ from vos_tf.progress import Progress
 Missing = Literal["refuse", "zero"]
 Identical = Literal["refuse", "allow"]
 
-OVERLAYS = "overlays"
-"""Folder with pictures that the evaluation itself leaves beside the masks."""
+LEFT_ASIDE = ("overlays", "adapted")
+"""Folders that the evaluation itself leaves beside the masks: pictures, and fine-tuned weights."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEAD = 26  # signature, then the chunk IHDR: size, bits, colour type
@@ -267,7 +267,7 @@ def _extras(
     results: Path, plans: Sequence[Plan], lost: dict[str, tuple[str, ...]]
 ) -> tuple[Tally, Tally, tuple[str, ...]]:
     tops = {plan.video.name.split("/")[0] for plan in plans}
-    strangers = sorted(path.name for path in results.iterdir() if path.is_dir() and path.name not in {*tops, OVERLAYS})
+    strangers = sorted(path.name for path in results.iterdir() if path.is_dir() and path.name not in {*tops, *LEFT_ASIDE})
     there = [plan for plan in plans if (results / plan.video.name).is_dir()]
     known = {plan.video.name: {f"{frame}.png" for frame in plan.video.frame_names} for plan in there}
     extra = [

@@ -13,12 +13,14 @@ from typing import Any, Protocol
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
-from vos_tf.inference.session import FrameResult, joining_mask, read_frame
+from vos_tf.inference.session import FrameResult, check_size, joining_mask, read_frame
+from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import LabelMap, write_label_map
 from vos_tf.progress import Progress, progress
 
 SCENARIO = "scenario.json"
 FRAMES_AHEAD = 4
+HEADER_BYTES = 4096
 
 
 class FrameByFrame(Protocol):
@@ -100,13 +102,36 @@ def segment_dataset(segmenter: OpensSessions, dataset: Dataset, folder: Path) ->
     """Segment every video from the masks at its objects' first frames.
 
     Writes ``folder/<video>/<frame>.png``: indexed PNG at the video's own size. Videos that are complete are kept.
+
+    Raises:
+        VosError: A file cannot be read, or has another size than its video; the latter before anything is written.
     """
     todo = [video for video in dataset.videos if not is_done(folder, video)]
+    for video in todo:
+        check_sizes(video)
     frames = sum(len(video.frames) for video in dataset.videos)
     done = frames - sum(len(video.frames) for video in todo)
     with progress("segmenting", frames, "frames", done) as bar:
         for video in todo:
             segment_video(segmenter, video, folder, bar)
+
+
+def check_sizes(video: Video) -> None:
+    """Make sure, from their headers, that all frames and first masks of a video have its size.
+
+    Raises:
+        VosError: One has not, or is no image.
+    """
+    for path in (*video.frames, *(video.masks[item.first_frame] for item in video.objects)):
+        check_size(video, path, _stored_size(path))
+
+
+def _stored_size(path: Path) -> tuple[int, int]:
+    try:
+        with path.open("rb") as file:
+            return header_size(file.read(HEADER_BYTES), str(path))
+    except (OSError, VosError):  # missing, or with much metadata before the size
+        return header_size(read_bytes(path), str(path))
 
 
 def segment_video(segmenter: OpensSessions, video: Video, folder: Path, bar: Progress) -> None:

@@ -69,7 +69,7 @@ class Session(ABC):
             labels: Label map uint8 ``(H, W)``; 0 and 255 (void) say nothing.
 
         Raises:
-            VosError: The size is not the video's.
+            VosError: The size is not the video's, or there is no object.
         """
         labels = np.asarray(labels)
         if labels.shape != self.size or labels.dtype != np.uint8:
@@ -77,6 +77,8 @@ class Session(ABC):
                 f"mask: expected uint8 {self.size[0]}x{self.size[1]} like the frames, "
                 f"found {labels.dtype} {'x'.join(map(str, labels.shape))}"
             )
+        if not object_ids(labels):
+            raise VosError("mask: expected at least one object (ids 1 to 254), found only background or void")
         # Void stays known, so that nothing is learned from it, but never hides an object.
         says_more = (labels > 0) & ((labels != VOID) | (self._given == 0))
         self._given = np.where(says_more, labels, self._given)
@@ -225,7 +227,8 @@ def joining_mask(video: Video, frame: str) -> LabelMap | None:
     if not ids:
         return None
     labels = read_labels(video, frame)
-    return np.where(np.isin(labels, [*ids, VOID]), labels, np.uint8(0))
+    found = np.where(np.isin(labels, [*ids, VOID]), labels, np.uint8(0))
+    return found if object_ids(found) else None
 
 
 def read_labels(video: Video, frame: str) -> LabelMap:
@@ -235,7 +238,7 @@ def read_labels(video: Video, frame: str) -> LabelMap:
         VosError: It cannot be read, or has another size than the video.
     """
     labels = video.read_mask(frame)
-    _check_size(video, video.masks[frame], labels.shape)
+    check_size(video, video.masks[frame], labels.shape)
     return labels
 
 
@@ -246,11 +249,12 @@ def read_frame(video: Video, path: Path) -> NDArray[np.uint8]:
         VosError: It cannot be read, or has another size than the video.
     """
     frame = read_image(path)
-    _check_size(video, path, frame.shape)
+    check_size(video, path, frame.shape)
     return frame
 
 
-def _check_size(video: Video, path: Path, shape: tuple[int, ...]) -> None:
+def check_size(video: Video, path: Path, shape: tuple[int, ...]) -> None:
+    """Refuse a file whose ``shape`` does not begin with the video's size."""
     if shape[:2] != video.size:
         expected, found = ("x".join(map(str, size)) for size in (video.size, shape[:2]))
         raise VosError(f"{path}: expected {expected} pixels (height x width) like the video, found {found}")

@@ -17,6 +17,7 @@ from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import OpensSessions, Scenario, claim_results, segment_dataset
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
+from vos_tf.media.video_writer import check_video_writing
 from vos_tf.models.exchange import CONFIG, WEIGHTS, find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
 from vos_tf.training.checkpoints import POSITION
@@ -69,6 +70,8 @@ class EvaluationRequest:
 
 def evaluate_run(request: EvaluationRequest) -> None:
     """Segment the split, draw overlays, and score where there is ground truth; an interrupted run continues."""
+    if request.overlay_video:
+        check_video_writing()
     dataset = requested_dataset(request)
     segmenter, scenario = _prepare(request, dataset)
     claim_results(request.folder, scenario)
