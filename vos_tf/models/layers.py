@@ -14,7 +14,7 @@ OSVOS_BGR_MEAN = (104.00699, 116.66877, 122.67892)
 # Of ImageNet in R, G, B order, 0..1: what the weights of torchvision were trained with.
 IMAGENET_RGB_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_RGB_DEVIATION = (0.229, 0.224, 0.225)
-NORMALIZATIONS = ("unit", "caffe_bgr", "osvos_bgr", "imagenet_rgb")
+NORMALIZATIONS = ("unit", "caffe_bgr", "osvos_bgr", "imagenet_rgb", "bgr_unit")
 
 
 @keras.saving.register_keras_serializable("vos_tf")
@@ -23,6 +23,7 @@ class ImageNormalization(keras.layers.Layer):
 
     ``unit``: ``x / 127.5 - 1``, mask to -1..1. ``caffe_bgr`` and ``osvos_bgr``: channels reversed to B, G, R,
     ImageNet mean subtracted, mask to 0..255. ``imagenet_rgb``: ``(x / 255 - mean) / deviation``, mask to -1..1.
+    ``bgr_unit``: channels reversed, ``x / 255``, mask as it is.
     """
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
@@ -36,6 +37,8 @@ class ImageNormalization(keras.layers.Layer):
         image, mask = x[..., :3], x[..., 3:]
         if self.kind == "unit":
             image, mask = image / 127.5 - 1.0, mask * 2.0 - 1.0
+        elif self.kind == "bgr_unit":
+            image = image[..., ::-1] / 255.0
         elif self.kind == "imagenet_rgb":
             mean, deviation = (_constant(v, x) for v in (IMAGENET_RGB_MEAN, IMAGENET_RGB_DEVIATION))
             image, mask = (image / 255.0 - mean) / deviation, mask * 2.0 - 1.0

@@ -25,6 +25,7 @@ _MODELS = {
     "s2s": ModelKind("vos_tf.models.s2s", "S2S", "vgg16"),
     "osvos": ModelKind("vos_tf.models.osvos", "OSVOS", "vgg16"),
     "rvos": ModelKind("vos_tf.models.rvos", "RVOS", "resnet101"),
+    "cosnet": ModelKind("vos_tf.models.cosnet", "COSNet", "resnet101"),
 }
 
 
