@@ -11,14 +11,14 @@ from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.models.exchange import CONFIG, save_model
 from vos_tf.models.registry import build_network, resolve_settings
-from vos_tf.porting import osvos, rvos
+from vos_tf.porting import cosnet, osvos, rvos
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import Array
 from vos_tf.porting.readers import read_pytorch
 from vos_tf.porting.source import Source
 from vos_tf.porting.trunks import import_trunk
 
-SOURCES: dict[str, Source] = {**osvos.SOURCES, **rvos.SOURCES}
+SOURCES: dict[str, Source] = {**osvos.SOURCES, **rvos.SOURCES, **cosnet.SOURCES}
 TRUNK = "torchvision-trunk"
 
 
