@@ -16,7 +16,7 @@ def import_weights(
     checkpoint: Path = typer.Argument(..., help="File or folder of the checkpoint."),
     kind: str = typer.Option(..., "--from", metavar="KIND", help=f"{KINDS}."),
     out: Path = typer.Option(..., "--out", help="Model folder to write."),
-    assignments: list[str] = typer.Option(
+    settings: list[str] = typer.Option(
         [],
         "--set",
         metavar="KEY=VALUE",
@@ -30,7 +30,7 @@ def import_weights(
     from vos_tf.config import parse_assignments, refuse_unknown
     from vos_tf.porting.importing import import_checkpoint
 
-    given = parse_assignments(assignments)
+    given = parse_assignments(settings)
     refuse_unknown(given, ["model"], "")
     refuse_unknown(given.get("model", {}), ["settings"], "model")
     report = import_checkpoint(kind, checkpoint, out, given.get("model", {}).get("settings"))
