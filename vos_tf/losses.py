@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
 from vos_tf.media.label_maps import VOID
@@ -108,14 +109,15 @@ def class_balanced_cross_entropy(
         epsilon: Added to the probability within the logarithm, as the VGG19 port does; 0: exact for any logit.
 
     Returns:
-        float32 ``(N,)``, the sum over objects; the originals divide by the number of images. 0 where all pixels that
-        count are of one class.
+        ``(N,)``, float32 or the logits' float64, the sum over objects; the originals divide by the number of images.
+        0 where all pixels that count are of one class.
     """
-    logits = ops.cast(logits, "float32")
-    inside = ops.cast(ops.cast(targets, "float32") >= 0.5, "float32")
+    dtype = keras.backend.result_type(logits.dtype, "float32")
+    logits = ops.cast(logits, dtype)
+    inside = ops.cast(ops.cast(targets, "float32") >= 0.5, dtype)
     outside = 1.0 - inside
     if weights is not None:
-        weights = ops.cast(weights, "float32")
+        weights = ops.cast(weights, dtype)
         inside, outside = inside * weights, outside * weights
     axes = (0, 1, 2) if whole_batch else (1, 2)
     positives, negatives = (ops.sum(x, axis=axes, keepdims=True) for x in (inside, outside))

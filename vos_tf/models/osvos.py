@@ -218,7 +218,7 @@ class OSVOS(keras.Model):
             shares.append(self._to_image(index, share, features.size))
             if sides:
                 logits.append(self._side_logits(index, score, features.size))
-        bias = ops.cast(self.fuse.bias, "float32")
+        bias = _float32(self.fuse.bias)
         return OSVOSLogits(sum(shares[1:], start=shares[0]) + bias, tuple(logits))
 
     def _learned(self, index: int) -> bool:
@@ -352,7 +352,8 @@ def _small_normal() -> Any:
 
 
 def _float32(x: Any) -> Any:
-    return ops.cast(x, "float32")
+    """Float32, or float64 where the network works in that."""
+    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
 def _mixed(x: Any, sums: Any) -> Any:

@@ -33,7 +33,10 @@ def crop_start(cells: Any, size: Any, stride: int, crop: str) -> Any:
 
 
 def interpolation_matrix(cells: Any, size: Any, stride: int, start: Any) -> Any:
-    """Rows of the image from rows of the map, float32 ``(size, cells)``: the kernel in one dimension, then the crop."""
+    """Rows of the image from rows of the map, float32 ``(size, cells)``: the kernel in one dimension, then the crop.
+
+    The numbers are exact where the stride is a power of two.
+    """
     pixels = ops.cast(ops.arange(size, dtype="int32") + start, "float32")
     centres = ops.cast(ops.arange(cells, dtype="int32") * stride, "float32") + (stride - 0.5)
     return ops.relu(1.0 - ops.abs(pixels[:, None] - centres[None]) / stride)
@@ -43,17 +46,17 @@ def upsample_bilinear(x: Any, stride: int, size: tuple[Any, Any], starts: tuple[
     """Transposed convolution of each channel with the fixed bilinear kernel, cropped.
 
     Args:
-        x: Maps float32 ``(N, h, w, K)``.
+        x: Maps ``(N, h, w, K)``.
         stride: Of the maps, 2 or more.
         size: ``(H, W)`` of the image, numbers or scalar tensors.
         starts: First row and column of the image in the up-sampled map.
 
     Returns:
-        float32 ``(N, H, W, K)``.
+        ``(N, H, W, K)``.
     """
     batch, height, width, channels = ops.shape(x)
-    rows = interpolation_matrix(height, size[0], stride, starts[0])
-    columns = interpolation_matrix(width, size[1], stride, starts[1])
+    rows = ops.cast(interpolation_matrix(height, size[0], stride, starts[0]), x.dtype)
+    columns = ops.cast(interpolation_matrix(width, size[1], stride, starts[1]), x.dtype)
     planes = ops.reshape(ops.transpose(x, (0, 3, 1, 2)), (-1, width))
     wide = ops.reshape(ops.matmul(planes, ops.transpose(columns)), (-1, height, size[1]))
     full = ops.reshape(ops.matmul(rows, wide), (batch, channels, size[0], size[1]))

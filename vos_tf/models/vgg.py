@@ -51,13 +51,13 @@ class FrozenBatchNormalization(keras.layers.Layer):
         """Normalise ``(N, H, W, C)``; with ``training``, by the batch's own statistics, which also move the kept."""
         mean, variance = self.moving_mean, self.moving_variance
         if training:
-            mean, variance = ops.moments(ops.cast(x, "float32"), axes=[0, 1, 2])
+            mean, variance = ops.moments(ops.cast(x, self.variable_dtype), axes=[0, 1, 2])
             self._move(mean, variance, ops.shape(x))
         scale = self.gamma * ops.rsqrt(variance + self.epsilon)
         return ops.cast(x * ops.cast(scale, x.dtype) + ops.cast(self.beta - mean * scale, x.dtype), x.dtype)
 
     def _move(self, mean: Any, variance: Any, shape: Any) -> None:
-        count = ops.cast(shape[0] * shape[1] * shape[2], "float32")
+        count = ops.cast(shape[0] * shape[1] * shape[2], variance.dtype)
         unbiased = variance * count / ops.maximum(count - 1.0, 1.0)
         for kept, new in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
             kept.assign(kept * self.momentum + new * (1.0 - self.momentum))
