@@ -85,6 +85,8 @@ class FinetuneSettings:
             raise VosError(f"finetune.scales: expected factors from 0.05 to 20, found {self.scales}")
         if self.crop is not None and min(self.crop) < 1:
             raise VosError(f"finetune.crop: expected height and width in pixels, found {self.crop}")
+        if self.augment.window is not None:
+            raise VosError(f"finetune.augment.window: expected none (see finetune.crop), found {self.augment.window}")
         if not 0 <= self.crop_focus <= 1:
             raise VosError(f"finetune.crop_focus: expected 0 <= x <= 1, found {self.crop_focus}")
 

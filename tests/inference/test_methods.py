@@ -1,0 +1,87 @@
+"""Which segmenter a model has, with which options; foreign ones are refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import vos_tf
+from vos_tf.errors import VosError
+from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
+from vos_tf.inference.one_shot import OneShotSegmenter
+from vos_tf.inference.segmenter import Segmenter
+from vos_tf.models.registry import build_network, resolve_settings
+
+
+@pytest.fixture(scope="module")
+def osvos() -> Any:
+    return build_network("osvos", resolve_settings("osvos", "small", {"side_filters": 4}))
+
+
+@pytest.fixture(scope="module")
+def s2s() -> Any:
+    small = {"size": [16, 24], "state_filters": 4, "decoder_filters": [4, 4, 4]}
+    return build_network("s2s", resolve_settings("s2s", "small", small))
+
+
+def test_each_model_has_its_own(osvos: Any, s2s: Any) -> None:
+    assert isinstance(make_segmenter("s2s", s2s), Segmenter)
+    assert isinstance(make_segmenter("osvos", osvos), OneShotSegmenter)
+    with pytest.raises(VosError, match=r"expected one that segments videos .* found 'unknown'"):
+        make_segmenter("unknown", osvos)
+
+
+def test_given_options_change_nothing_but_themselves(osvos: Any) -> None:
+    defaults = resolve_options("osvos", osvos, {})
+    given = resolve_options("osvos", osvos, {"separate": True, "finetune": {"steps": 7, "augment": {"rotation": 3}}})
+    assert given.separate
+    assert (given.finetune.steps, given.finetune.augment.rotation) == (7, 3.0)
+    assert given.finetune.augment.flip == defaults.finetune.augment.flip
+    assert given.finetune.learning_rate == defaults.finetune.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"objects_per_call": 2}, r"option objects_per_call: expected an option of osvos \(finetune, "),
+        ({"finetune": {"step": 3}}, r"option finetune\.step: expected .*did you mean 'steps'\?"),
+        ({"finetune": {"augment": {"rotate": 3}}}, r"option finetune\.augment\.rotate: expected an option"),
+        ({"finetune": {"steps": "many"}}, r"finetune\.steps: .* found 'many'"),
+        ({"finetune": 3}, r"finetune: .* found 3"),
+        ({"annotated_frames": "last"}, "annotated_frames: expected one of first, all, found 'last'"),
+        ({"test_scales": []}, "test_scales: expected factors"),
+        ({"short_side": -1}, "short_side: expected 0"),
+    ],
+)
+def test_foreign_and_impossible_options_are_refused(osvos: Any, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(VosError, match=message):
+        resolve_options("osvos", osvos, given)
+
+
+def test_fine_tuning_is_no_option_of_s2s(s2s: Any) -> None:
+    with pytest.raises(VosError, match=r"option finetune: expected an option of s2s \(objects_per_call\), found one"):
+        resolve_options("s2s", s2s, {"finetune": {"steps": 3}})
+    with pytest.raises(VosError, match="objects_per_call: expected 0"):
+        resolve_options("s2s", s2s, {"objects_per_call": -1})
+
+
+def test_only_what_decides_the_masks_counts(osvos: Any, s2s: Any) -> None:
+    assert deciding(resolve_options("s2s", s2s, {"objects_per_call": 2})) == {}
+    one = deciding(resolve_options("osvos", osvos, {"adapted": "folder"}))
+    assert one == deciding(resolve_options("osvos", osvos, {}))
+    assert one["finetune"]["steps"] == 200
+    assert one != deciding(resolve_options("osvos", osvos, {"finetune": {"seed": 1}}))
+
+
+def test_the_authors_settings_belong_to_their_trunk() -> None:
+    authors = resolve_options("osvos", build_network("osvos", resolve_settings("osvos", "vgg16", {})), {})
+    assert (authors.finetune.optimizer, authors.finetune.learning_rate) == ("sgd", 1e-8)
+    assert (authors.finetune.loss, authors.finetune.rates) == ("class_balanced", "authors")
+
+
+def test_the_api_takes_options(osvos: Any) -> None:
+    segmenter = vos_tf.build("osvos", trunk="small", side_filters=4, options={"finetune": {"steps": 5}})
+    assert isinstance(segmenter, OneShotSegmenter)
+    assert segmenter.options.finetune.steps == 5
+    assert segmenter.network.settings.side_filters == 4
