@@ -49,6 +49,14 @@ def folders(text: str) -> tuple[str, ...]:
     return tuple(part for part in map(str.strip, text.split(",")) if part)
 
 
+def check_shares(shares: Sequence[float], count: int) -> None:
+    """Refuse shares that are not one positive number for each of ``count`` folders, or none at all."""
+    if shares and len(shares) != count:
+        raise VosError(f"data.record_shares: expected one for each of the {count} folders, found {len(shares)}")
+    if not all(0 < share < float("inf") for share in shares):
+        raise VosError(f"data.record_shares: expected numbers above 0, found {', '.join(map(str, shares))}")
+
+
 @dataclass(frozen=True)
 class DataSettings:
     """Which data set, and its records.
@@ -86,13 +94,7 @@ class DataSettings:
             raise VosError(f"data.validation_fraction: expected 0 <= x < 1, found {self.validation_fraction}")
         if not 0 < self.fraction <= 1:
             raise VosError(f"data.fraction: expected 0 < x <= 1, found {self.fraction}")
-        if self.record_shares and len(self.record_shares) != len(folders(self.records)):
-            raise VosError(
-                f"data.record_shares: expected one for each of the {len(folders(self.records))} folders of "
-                f"data.records, found {len(self.record_shares)}"
-            )
-        if not all(0 < share < float("inf") for share in self.record_shares):
-            raise VosError(f"data.record_shares: expected numbers above 0, found {self.record_shares}")
+        check_shares(self.record_shares, len(folders(self.records)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vos_tf.errors import VosError
 from vos_tf.pipeline.options import ClipOptions
 from vos_tf.pipeline.sampling import count_clips, plan_epoch
-from vos_tf.pipeline.videos import clip_videos
+from vos_tf.pipeline.videos import FOREGROUND, clip_videos, merged_objects
 from vos_tf.records.manifest import Manifest, ObjectEntry, RecordEntry
 
 
@@ -55,17 +55,22 @@ def make_manifest(videos):
 ids = st.sets(st.sampled_from([1, 2, 5]))
 video_frames = st.lists(st.tuples(st.booleans(), ids, ids), min_size=1, max_size=14)
 manifests = st.lists(video_frames, min_size=1, max_size=4).map(make_manifest)
-lengths = st.tuples(st.integers(1, 4), st.integers(0, 4)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+lengths = st.one_of(
+    st.just((0, 0)), st.tuples(st.integers(1, 4), st.integers(0, 4)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+)
 clip_options = st.builds(
     ClipOptions,
     clip_length=lengths,
     stride=st.integers(1, 3),
     frames=st.sampled_from(["annotated", "all"]),
     reference=st.sampled_from(["before_clip", "first_of_video"]),
-    objects=st.sampled_from(["one", "all"]),
+    objects=st.sampled_from(["one", "all", "foreground"]),
     max_objects=st.integers(1, 3),
     clips_per_object=st.integers(1, 2),
     clips_per_video=st.integers(0, 2),
+    clips_per_frame=st.integers(0, 1),
+    clips_per_epoch=st.sampled_from([0, 0, 3, 17]),
+    stills=st.sampled_from(["motion", "skip"]),
     start=st.sampled_from(["random", "first"]),
     shuffle=st.booleans(),
 )
@@ -100,14 +105,27 @@ def check_clip(clip, video, options):
     reference, *rest = clip.frames
     real = rest[: len(rest) - clip.repeated]
     # The reference frame is annotated and shows every chosen object.
-    assert clip.annotated[0] and set(clip.objects) <= set(video.mask_ids[reference])
+    assert clip.annotated[0] and video.annotated[reference] and video.mask_ids[reference]
+    if options.objects == "foreground":
+        assert clip.objects == (FOREGROUND,)
+    else:
+        assert set(clip.objects) <= set(video.mask_ids[reference])
     assert 1 <= len(clip.objects) <= options.objects_per_clip and list(clip.objects) == sorted(clip.objects)
+    if video.still and rest:
+        # A picture in motion: one frame, at rising times.
+        assert options.stills == "motion" and set(clip.frames) == {0} and all(clip.annotated) and not clip.repeated
+        assert clip.times == tuple(options.stride * time for time in range(len(clip.frames)))
+        return
+    assert clip.times == ()
+    if not rest:
+        return
     # Something can be learnt; what is repeated or has no mask does not count.
     assert any(clip.annotated[1:])
     assert list(clip.annotated[1 : 1 + len(real)]) == [bool(video.annotated[frame]) for frame in real]
     assert rest[len(real) :] == [real[-1]] * clip.repeated and not any(clip.annotated[1 + len(real) :])
     # One of the chosen objects was followed: consecutive steps through its frames.
-    assert any(follows(clip, real, item, video, options) for item in video.objects if item.id in clip.objects)
+    items = [merged_objects(video)] if options.objects == "foreground" else video.objects
+    assert any(follows(clip, real, item, video, options) for item in items if item.id in clip.objects)
     if options.objects == "all" and len(clip.objects) < options.max_objects:
         assert set(clip.objects) == set(video.mask_ids[reference])
 
@@ -133,7 +151,9 @@ def follows(clip, real, item, video, options):
 @settings(max_examples=100, deadline=None)
 @given(manifests, clip_options, st.integers(0, 5))
 def test_every_object_and_video_has_its_number_of_clips(manifest, options, seed):
-    one = ClipOptions(**{**vars(options), "objects": "one", "clips_per_video": 0})
+    one = ClipOptions(
+        **{**vars(options), "objects": "one", "clips_per_video": 0, "clips_per_frame": 0, "clips_per_epoch": 0}
+    )
     plan = plan_or_none(manifest, one, batch_size=2, seed=seed, epoch=0)
     if plan is None:
         return
@@ -147,7 +167,7 @@ def test_every_object_and_video_has_its_number_of_clips(manifest, options, seed)
 @settings(max_examples=100, deadline=None)
 @given(manifests, st.integers(1, 6), st.integers(1, 3))
 def test_frames_are_repeated_only_where_no_start_has_room(manifest, length, stride):
-    options = ClipOptions(clip_length=length, stride=stride, clips_per_object=3)
+    options = ClipOptions(clip_length=length, stride=stride, clips_per_object=3, stills="skip")
     for clip in plan_or_none(manifest, options, batch_size=1, seed=0, epoch=0) or ():
         video = clip_videos(manifest)[clip.video]
         (item,) = (item for item in video.objects if item.id in clip.objects)
@@ -212,7 +232,7 @@ def test_records_without_clips_are_refused():
         with pytest.raises(VosError, match="expected a video with an object in an annotated frame"):
             plan_epoch(make_manifest([frames]), ClipOptions(), batch_size=1, seed=0, epoch=0)
     with pytest.raises(VosError, match="expected clips that reach an annotated frame"):
-        plan_epoch(make_manifest([[(True, {1}, {1})]]), ClipOptions(), batch_size=1, seed=0, epoch=0)
+        plan_epoch(make_manifest([full_video(1)]), ClipOptions(stills="skip"), batch_size=1, seed=0, epoch=0)
 
 
 def test_validation_clips_start_with_each_object():

@@ -84,6 +84,16 @@ def _matrix(
     return inverse
 
 
+def forward_matrix(change: Change, size: tuple[int, ...]) -> NDArray[np.float64]:
+    """float64 ``(3, 3)``: the place that a change gives to a pixel ``(x, y, 1)`` of a clip of ``size`` ``(H, W)``."""
+    forward: NDArray[np.float64] = np.eye(3)
+    if change.matrix is not None:
+        forward = np.linalg.inv(np.vstack([change.matrix, [0, 0, 1]]))
+    elif change.flip:
+        forward[0] = (-1, 0, size[1] - 1)
+    return forward
+
+
 def colour_matrix(factors: tuple[float, float, float], mean_grey: float) -> NDArray[np.float32]:
     """float32 ``(3, 4)``: brightness, contrast and saturation as one affine map of RGB.
 

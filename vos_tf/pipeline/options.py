@@ -12,6 +12,7 @@ _CHOICES = {
     "reference": ("before_clip", "first_of_video"),
     "objects": ("one", "all", "foreground"),
     "start": ("random", "first"),
+    "stills": ("motion", "skip"),
 }
 
 
@@ -42,6 +43,8 @@ class ClipOptions:
         start: ``random``, or ``first``: as early in the video as ``reference`` allows.
         shuffle: Mix the clips of an epoch; else they come in the order of the videos, those of several folders of
             records evenly between each other.
+        stills: Of a video of one frame: ``motion``: clips with T above 0 show it with a camera and objects in motion,
+            see `vos_tf.pipeline.motion`; ``stride`` is the time between two frames. ``skip``: it has no such clips.
         size: ``(H, W)`` of the clips; ``None``: as stored.
     """
 
@@ -57,6 +60,7 @@ class ClipOptions:
     clips_per_epoch: int = 0
     start: str = "random"
     shuffle: bool = True
+    stills: str = "motion"
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -128,9 +132,12 @@ def _parse_length(text: str) -> int | tuple[int, int]:
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """How a clip is changed; one draw for all its frames. Each range is symmetric, and 0 turns it off.
+    """How a clip is changed; one draw for all its frames. Ranges are symmetric, and 0 turns one off.
 
     Attributes:
+        window: Least and greatest share of the largest window with the clip's proportions that fits into the stored
+            frames; a window of such a size is drawn where one of the chosen objects shows, and brought to the clip's
+            size before all other changes. 1 is the largest window. ``None``: the whole frame is stretched.
         flip: Probability of a horizontal flip.
         rotation: Degrees to either side.
         scale: Enlarged or shrunk by a factor of 1 - scale to 1 + scale.
@@ -142,6 +149,7 @@ class AugmentOptions:
         saturation: Distances from each pixel's own grey multiplied by 1 - saturation to 1 + saturation.
     """
 
+    window: tuple[float, float] | None = None
     flip: float = 0.0
     rotation: float = 0.0
     scale: float = 0.0
@@ -153,8 +161,14 @@ class AugmentOptions:
     saturation: float = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.window, list):  # as YAML has it
+            object.__setattr__(self, "window", tuple(self.window))
+        if self.window is not None and not 0 < self.window[0] <= self.window[1] <= 1:
+            raise VosError(
+                f"augment.window: expected two shares above 0 and up to 1, lowest first, found {self.window}"
+            )
         limits = {"flip": 1.0, "rotation": 180.0, "shear": 80.0}
-        for item in fields(self):
+        for item in fields(self)[1:]:
             value, limit = getattr(self, item.name), limits.get(item.name, 0.95)
             if not 0 <= value <= limit:
                 raise VosError(f"augment.{item.name}: expected 0 to {limit:g}, found {value}")

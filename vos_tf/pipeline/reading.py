@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -16,9 +16,11 @@ from vos_tf.errors import VosError
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap
 from vos_tf.pipeline.augment import GREY, Change, colour_matrix, draw_change, move_image, move_labels
+from vos_tf.pipeline.motion import animate
 from vos_tf.pipeline.options import AugmentOptions
-from vos_tf.pipeline.sampling import AUGMENT_STREAM, ClipRequest
-from vos_tf.pipeline.videos import FOREGROUND, ClipVideo, Place, clip_videos
+from vos_tf.pipeline.sampling import AUGMENT_STREAM, MOTION_STREAM, ClipRequest
+from vos_tf.pipeline.videos import FOREGROUND, Place, clip_videos
+from vos_tf.pipeline.windows import Window, draw_window, whole
 from vos_tf.records.encode import present_ids
 from vos_tf.records.manifest import Manifest
 
@@ -26,6 +28,8 @@ Bytes = NDArray[np.uint8]
 """uint8 ``(n,)``."""
 LARGEST_GAP = 1 << 16
 """Bytes that are read for nothing rather than reading twice."""
+WINDOWS = 5
+"""Windows that are tried before the whole frame is taken; the last is as large as can be."""
 # OpenCV before 4.11 decodes to BGR only.
 _DECODES_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
 _MERGED = np.minimum(np.arange(256), 1).astype(np.uint8)
@@ -48,6 +52,40 @@ class Clip(NamedTuple):
     labels: NDArray[np.uint8]
     annotated: NDArray[np.bool_]
     object_count: np.int32
+
+
+class _View(NamedTuple):
+    """How a clip is seen: a window of the stored frames in the clip's size, and then a change."""
+
+    window: Window
+    change: Change
+
+    def shows_all(self, frame: tuple[int, ...]) -> bool:
+        """Nothing of a stored frame ``(H, W)`` can be lost."""
+        return self.change.matrix is None and (self.window.height, self.window.width) == frame
+
+
+def _views(
+    stored: LabelMap,
+    chosen: Sequence[int],
+    size: tuple[int, int],
+    augment: AugmentOptions | None,
+    random: np.random.Generator,
+) -> Iterator[_View]:
+    """Views to try, one after another; the last one shows everything."""
+    frame = stored.shape[0], stored.shape[1]
+    change = Change(False, None, None) if augment is None else draw_change(augment, size, random)
+    if augment is not None and augment.window is not None:
+        key = chosen[int(random.integers(len(chosen)))]
+        places = np.flatnonzero(stored == key)
+        for attempt in range(WINDOWS):
+            row, column = divmod(int(places[random.integers(len(places))]), frame[1])
+            last = attempt == WINDOWS - 1
+            window = draw_window((1, 1) if last else augment.window, frame, size, (row, column), random)
+            yield _View(window, change.without_moves() if last else change)
+    else:
+        yield _View(whole(frame), change)
+    yield _View(whole(frame), change.without_moves())
 
 
 class ClipReader:
@@ -96,60 +134,96 @@ class ClipReader:
     ) -> None:
         """As `read`, into uint8 ``(1 + T, H, W, 3)`` and ``(1 + T, H, W)``."""
         video = self._videos[request.video]
-        change = Change(False, None, None)
-        if augment is not None:
-            change = draw_change(augment, self.size, np.random.default_rng([AUGMENT_STREAM, *seed, request.number]))
-        annotated = [position for position, flag in enumerate(request.annotated) if flag]
-        masks = self._contents([video.mask_places[request.frames[position]] for position in annotated])
-        self._read_labels(request, 0, masks[0], change, labels[0])
-        if change.matrix is not None and len(present_ids(labels[0])) < len(request.objects):
-            # The change loses an object of the reference frame: nothing is moved.
-            change = change.without_moves()
-            self._read_labels(request, 0, masks[0], change, labels[0])
-        for position, content in zip(annotated[1:], masks[1:], strict=True):
-            self._read_labels(request, position, content, change, labels[position])
+        # Of a still image, the first frame is all there is.
+        positions = [0] if request.times else [index for index, flag in enumerate(request.annotated) if flag]
+        masks = self._contents([video.mask_places[request.frames[position]] for position in positions])
+        stored = [_decode_labels(content, video.name) for content in masks]
+        view = self._reference_view(request, stored[0], augment, seed, labels[0])
+        if request.times:
+            self._read_still(request, stored[0], view, seed, (frames, labels))
+            return
+        for position, mask in zip(positions[1:], stored[1:], strict=True):
+            self._write_labels(request, position, mask, view, labels[position])
         labels[~np.asarray(request.annotated)] = VOID
         distinct = len(request.frames) - request.repeated
-        images = self._contents([video.frame_places[index] for index in request.frames[:distinct]])
-        self._read_frames(video.name, images, change, frames)
+        contents = self._contents([video.frame_places[index] for index in request.frames[:distinct]])
+        for image, out in zip(self._images(video.name, contents, view), frames, strict=False):
+            move_image(image, view.change, out)
         frames[distinct:] = frames[distinct - 1]
 
-    def _read_frames(self, name: str, contents: Sequence[Bytes], change: Change, out: NDArray[np.uint8]) -> None:
+    def _reference_view(
+        self,
+        request: ClipRequest,
+        stored: LabelMap,
+        augment: AugmentOptions | None,
+        seed: tuple[int, int],
+        out: LabelMap,
+    ) -> _View:
+        """The first view that loses no object of the reference frame, whose label map it writes."""
+        random = np.random.default_rng([AUGMENT_STREAM, *seed, request.number])
+        chosen = self._chosen(request)
+        for view in _views(stored, chosen, self.size, augment, random):
+            self._write_labels(request, 0, stored, view, out)
+            if view.shows_all(stored.shape) or len(present_ids(out)) >= len(request.objects):
+                break
+        return view
+
+    def _read_still(
+        self,
+        request: ClipRequest,
+        stored: LabelMap,
+        view: _View,
+        seed: tuple[int, int],
+        out: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    ) -> None:
+        """Write a clip made from a still image."""
+        video = self._videos[request.video]
+        (image,) = self._images(video.name, self._contents(video.frame_places), view)
+        labels = np.empty(self.size, np.uint8)
+        self._write_labels(request, 0, stored, view._replace(change=Change(False, None, None)), labels)
+        random = np.random.default_rng([MOTION_STREAM, *seed, request.number])
+        animate(image, labels, request.times, view.change, random, out)
+
+    def _images(self, name: str, contents: Sequence[Bytes], view: _View) -> Iterator[NDArray[np.uint8]]:
+        """The frames in the clip's size and colours, every pixel in its place."""
         colours = None
-        for position, content in enumerate(contents):
-            image = _decode_image(content, name)
+        for content in contents:
+            image = view.window.of(_decode_image(content, name))
             if image.shape[:2] != self.size:
                 image = resize_image(image, self.size)
-            if change.factors is not None:
+            if view.change.factors is not None:
                 if colours is None:
-                    colours = colour_matrix(change.factors, float(np.dot(cv2.mean(image)[:3], GREY)))
+                    colours = colour_matrix(view.change.factors, float(np.dot(cv2.mean(image)[:3], GREY)))
                 image = cv2.transform(image, colours)
-            move_image(image, change, out[position])
+            yield image
 
-    def _read_labels(self, request: ClipRequest, position: int, content: Bytes, change: Change, out: LabelMap) -> None:
-        """Read the label map of one of the clip's frames; in the first every object has one pixel at least."""
-        video = self._videos[request.video]
-        present = video.mask_ids[request.frames[position]]
-        chosen = present if request.objects == (FOREGROUND,) else request.objects
-        move_labels(self._resized_labels(video, content, chosen if position == 0 else ()), change, out)
+    def _chosen(self, request: ClipRequest) -> tuple[int, ...]:
+        """Ids in the stored mask of the reference frame that the clip follows."""
+        present = self._videos[request.video].mask_ids[request.frames[0]]
+        return present if request.objects == (FOREGROUND,) else request.objects
+
+    def _write_labels(self, request: ClipRequest, position: int, stored: LabelMap, view: _View, out: LabelMap) -> None:
+        """Write the label map of one of the clip's frames."""
+        labels = self._resized_labels(view.window.of(stored), self._chosen(request) if position == 0 else ())
+        move_labels(labels, view.change, out)
+        present = self._videos[request.video].mask_ids[request.frames[position]]
         if request.objects == (FOREGROUND,):
             cv2.LUT(out, _MERGED, out)
         elif present != request.objects or request.objects[-1] != len(request.objects):
             _renumber(out, request.objects)
 
-    def _resized_labels(self, video: ClipVideo, content: Bytes, keep: Sequence[int]) -> LabelMap:
-        """The stored label map, resized; objects to ``keep`` have one pixel at least."""
+    def _resized_labels(self, stored: LabelMap, keep: Sequence[int]) -> LabelMap:
+        """A label map, resized; objects to ``keep`` that it shows have one pixel at least."""
         size = self.size
-        stored = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-        if stored is None:
-            raise VosError(f"{video.name}: expected a PNG mask in the records, found damaged bytes; verify the records")
         labels: LabelMap = resize_label_map(stored, size)
-        for key in set(keep).difference(present_ids(labels)) if stored.shape != size else ():
+        lost = set(keep).difference(present_ids(labels)) if keep and stored.shape != size else set()
+        for key in lost:
             # Too thin for nearest neighbour: one of its pixels stands for it.
             rows, columns = np.nonzero(stored == key)
-            middle = len(rows) // 2
-            row = rows[middle] * size[0] // stored.shape[0]
-            labels[row, columns[middle] * size[1] // stored.shape[1]] = key
+            if len(rows):
+                middle = len(rows) // 2
+                row = rows[middle] * size[0] // stored.shape[0]
+                labels[row, columns[middle] * size[1] // stored.shape[1]] = key
         return labels
 
     def _contents(self, places: Sequence[Place]) -> list[Bytes]:
@@ -200,6 +274,13 @@ def _renumber(labels: LabelMap, objects: Sequence[int]) -> None:
 def _close_together(place: Place, following: Place) -> bool:
     gap = following[1] - place[1] - place[2]
     return place[0] == following[0] and 0 <= gap <= LARGEST_GAP
+
+
+def _decode_labels(content: Bytes, name: str) -> LabelMap:
+    labels: LabelMap | None = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
+    if labels is None:
+        raise VosError(f"{name}: expected a PNG mask in the records, found damaged bytes; verify the records")
+    return labels
 
 
 def _decode_image(content: Bytes, name: str) -> NDArray[np.uint8]:

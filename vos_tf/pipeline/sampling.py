@@ -13,7 +13,7 @@ from vos_tf.pipeline.options import ClipOptions
 from vos_tf.pipeline.videos import ClipObject, ClipVideo, Indices, clip_videos, merged_objects
 from vos_tf.records.manifest import Manifest
 
-PLAN_STREAM, AUGMENT_STREAM = 1, 2
+PLAN_STREAM, AUGMENT_STREAM, MOTION_STREAM = 1, 2, 3
 """First word of a random seed: what the numbers are for."""
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 
@@ -30,6 +30,7 @@ class ClipRequest(NamedTuple):
             end before the clip does, the last one is repeated.
         annotated: For each of the frames whether it has a mask that counts; false for repeated ones.
         repeated: Number of repeated frames, at the end.
+        times: Of a clip made from a still image: moments of its frames, counted in frames of a video.
     """
 
     number: int
@@ -38,6 +39,7 @@ class ClipRequest(NamedTuple):
     frames: tuple[int, ...]
     annotated: tuple[bool, ...]
     repeated: int
+    times: tuple[int, ...] = ()
 
 
 class _Starts(NamedTuple):
@@ -171,7 +173,8 @@ def _slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slot]:
     if not slots:
         raise VosError(
             f"clips.clip_length {options.lengths[0]}, clips.stride {options.stride}, clips.frames {options.frames}: "
-            "expected clips that reach an annotated frame, found none; take longer clips or another stride"
+            "expected clips that reach an annotated frame, found none; take longer clips, another stride, or, for still "
+            "images, clips.stills motion"
         )
     return slots
 
@@ -210,6 +213,9 @@ def _starts(video: ClipVideo, item: ClipObject, options: ClipOptions, length: in
     if length == 0:
         seen = seen if options.reference == "before_clip" else seen[:1]
         return _Starts(path, seen, seen)
+    if video.still:
+        seen = seen if options.stills == "motion" else seen[:0]
+        return _Starts(path, seen, seen)
     if options.reference == "before_clip":
         references, firsts = seen, seen + options.stride
     else:
@@ -230,6 +236,11 @@ def _request(
     options: ClipOptions,
     random: np.random.Generator,
 ) -> ClipRequest:
+    if video.still:
+        count = 1 + cursor.length
+        times = tuple(options.stride * index for index in range(count)) if cursor.length else ()
+        objects = _objects(video.mask_ids[0], item.id, options, random)
+        return ClipRequest(cursor.number, cursor.video, objects, (0,) * count, (True,) * count, 0, times)
     room = (len(starts.path) - 1 - starts.firsts) // options.stride + 1
     if cursor.first is None:
         # Clips that fit are preferred; where none does, those that need the least repetition.

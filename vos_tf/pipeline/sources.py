@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vos_tf.config import check_shares
 from vos_tf.errors import VosError
 from vos_tf.records.manifest import Manifest, RecordEntry, RecordSource, ShardEntry
 
@@ -60,16 +61,6 @@ def join_manifests(manifests: Sequence[Manifest], shares: Sequence[float] = ()) 
         records=tuple(records),
         sources=tuple(sources),
     )
-
-
-def check_shares(shares: Sequence[float], count: int) -> None:
-    """Refuse shares that are not one positive number for each of ``count`` folders, or none at all."""
-    if not shares:
-        return
-    if len(shares) != count:
-        raise VosError(f"data.record_shares: expected one for each of the {count} folders, found {len(shares)}")
-    if not all(0 < share < float("inf") for share in shares):
-        raise VosError(f"data.record_shares: expected numbers above 0, found {', '.join(map(str, shares))}")
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:

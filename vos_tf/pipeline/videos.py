@@ -59,6 +59,11 @@ class ClipVideo:
     annotated: NDArray[np.bool_]
     objects: tuple[ClipObject, ...]
 
+    @property
+    def still(self) -> bool:
+        """It has one frame only."""
+        return len(self.frame_places) == 1
+
 
 @lru_cache(maxsize=8)
 def clip_videos(manifest: Manifest) -> tuple[ClipVideo, ...]:

@@ -22,7 +22,7 @@ LARGEST_DISTORTION = 0.02
 """Relative difference of proportions up to which a mask is taken for its image's; sizes were rounded."""
 HALF = 128
 MANY_VALUES = 64
-"""From here on the values of a mask are shades, not ids, if most of what it shows is white."""
+"""From here on the values of a mask are shades, not ids, if a quarter of what it shows is white."""
 WHITE = 250
 
 
@@ -73,7 +73,7 @@ def read_mask_image(path: Path, kind: str = "auto") -> LabelMap:
 
     With ``auto``, it is binary if it shows nothing but 0 and 255, if it is a JPEG, if it has an alpha channel with
     something in it (which is the mask then), or if it is grey with soft edges: values that only occur as seams, or
-    many shades of which most are white. Otherwise its values are ids.
+    many shades with much white. Otherwise its values are ids.
 
     Args:
         path: An image of one channel, or with equal channels; coloured ones only with ``binary``.
@@ -136,7 +136,7 @@ def _is_binary(values: NDArray[np.uint8], mode: str, path: Path) -> bool:
     between = set(present.tolist()) - {0, 255}
     if between <= set(thin_values(values)):
         return True
-    return len(present) >= MANY_VALUES and 2 * int(counts[WHITE:].sum()) >= int(counts[1:].sum())
+    return len(present) >= MANY_VALUES and 4 * int(counts[WHITE:].sum()) >= int(counts[1:].sum())
 
 
 def _check_proportions(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
