@@ -6,6 +6,7 @@ No ``.keras`` file and no pickle is ever loaded: both can run foreign code.
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,11 @@ def load_weights(network: Any, file: Path) -> None:
     if not file.is_file():
         raise VosError(f"{file}: expected a .weights.h5 file, found no such file")
     try:
-        network.load_weights(file)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Weights that the file lacks are no more than a warning to Keras.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            network.load_weights(file)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
         raise VosError(f"{file}: expected weights of this network, found others ({reason})") from None
 
