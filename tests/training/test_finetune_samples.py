@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune import FinetuneSettings
@@ -110,3 +111,14 @@ def test_colours_change_the_image_alone(factor: str) -> None:
     image, targets = FrameSamples([FRAME], [4], FinetuneSettings(augment=AugmentOptions(**{factor: 0.5})))(1)
     assert (image != FRAME.image).any()
     np.testing.assert_array_equal(targets == 1, LABELS == 4)
+
+
+def test_objects_move_by_themselves_and_images_follow_their_targets() -> None:
+    options = FinetuneSettings(motion=1.0)
+    samples = FrameSamples([FRAME], [4, 9], options)
+    moved = [samples(number)[1] for number in range(8)]
+    still = FrameSamples([FRAME], [4, 9], FinetuneSettings())(0)[1]
+    assert all((labels != still).any() for labels in moved)
+    np.testing.assert_array_equal(samples(3)[0], FrameSamples([FRAME], [4, 9], options)(3)[0])
+    with pytest.raises(VosError, match=r"finetune\.motion: expected 0 <= x <= 1, found 2"):
+        FinetuneSettings(motion=2)

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from vos_tf.datasets.types import Video
 from vos_tf.inference.adapted import AdaptedStore, weights_digest
 from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.nearness import keep_near
 from vos_tf.inference.one_shot_network import OneShotNetwork
 from vos_tf.inference.one_shot_options import Options, default_options
 from vos_tf.inference.session import Session, VideoSegmenter, read_frame, read_labels
+from vos_tf.inference.snapping import snap_label_map
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.training.finetune import Values
 from vos_tf.training.finetune_samples import AnnotatedFrame
@@ -63,6 +65,14 @@ class OneShotSession(Session):
         self._name = name
         self._known = known
         self._groups: list[_Group] = []
+        self._last: LabelMap | None = None
+
+    def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
+        reach = self._segmenter.options.reach
+        if reach and self._last is not None:
+            probabilities = keep_near(np.asarray(probabilities), self._last, self._ids, reach)
+        self._last = super()._label(frame, probabilities, given)
+        return self._last
 
     def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
         def frames() -> list[AnnotatedFrame]:
@@ -92,6 +102,13 @@ class OneShotSession(Session):
             every = network.probabilities(group.values, frame)
             maps.append(every if len(group.members) == len(group.ids) else tf.gather(every, group.members))
         return tf.concat(maps, axis=0)
+
+    def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
+        labels = super()._label(frame, probabilities, given)
+        if not self._segmenter.options.snap:
+            return labels
+        snapped = snap_label_map(frame, labels, self._segmenter.options.snapping)
+        return np.where(given > 0, given, snapped)
 
     def _learn(
         self, network: OneShotNetwork, ids: tuple[int, ...], key: str, frames: Sequence[AnnotatedFrame]

@@ -7,6 +7,7 @@ from typing import Any
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
+from vos_tf.inference.snapping import SnappingSettings
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune_osvos import OSVOSFinetuneSettings
 
@@ -24,6 +25,10 @@ class Options:
             that the network was made for.
         test_scales: Each frame is segmented at these multiples of the working size, and the probabilities are averaged.
         test_flip: Average with the mirrored frame, too.
+        snap: Move the contours of the result to edges of the image.
+        snapping: How, see `vos_tf.inference.snapping`.
+        reach: How far an object's pixels may be from where it was in the frame before, in square roots of its area
+            (`vos_tf.inference.nearness`); 0: anywhere.
         adapted: Folder in which adapted weights are kept and found again; empty: they are forgotten.
     """
 
@@ -33,12 +38,17 @@ class Options:
     short_side: int = 0
     test_scales: tuple[float, ...] = (1.0,)
     test_flip: bool = False
+    snap: bool = False
+    snapping: SnappingSettings = field(default_factory=SnappingSettings)
+    reach: float = 0.0
     adapted: str = field(default="", metadata={"decides_masks": False})
 
     def __post_init__(self) -> None:
         one_of("annotated_frames", self.annotated_frames, ("first", "all"))
         if self.short_side < 0:
             raise VosError(f"short_side: expected 0 (as it is) or pixels, found {self.short_side}")
+        if not self.reach >= 0:
+            raise VosError(f"reach: expected 0 (anywhere) or more, found {self.reach}")
         if not self.test_scales or not all(0.05 <= scale <= 20 for scale in self.test_scales):
             raise VosError(f"test_scales: expected factors from 0.05 to 20, found {self.test_scales}")
 

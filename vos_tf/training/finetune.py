@@ -50,6 +50,8 @@ class FinetuneSettings:
         batch_size: Augmented samples per update.
         augment: How each sample is changed.
         scales: Each sample is scaled by one of these factors, beside ``augment.scale``.
+        motion: Share of the samples in which the objects are cut out and moved over the background by themselves
+            (as in Lucid Data Dreaming, Khoreva et al. 2017), before all other changes.
         crop: ``(H, W)`` of a window that is cut from each sample; ``None``: whole frames.
         crop_focus: Share of the windows that show a part of an object for certain; the others lie anywhere.
         seed: Of everything that is drawn.
@@ -65,6 +67,7 @@ class FinetuneSettings:
     batch_size: int = 1
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     scales: tuple[float, ...] = (1.0,)
+    motion: float = 0.0
     crop: tuple[int, int] | None = None
     crop_focus: float = 0.5
     seed: int = 0
@@ -87,6 +90,8 @@ class FinetuneSettings:
             raise VosError(f"finetune.crop: expected height and width in pixels, found {self.crop}")
         if self.augment.window is not None:
             raise VosError(f"finetune.augment.window: expected none (see finetune.crop), found {self.augment.window}")
+        if not 0 <= self.motion <= 1:
+            raise VosError(f"finetune.motion: expected 0 <= x <= 1, found {self.motion}")
         if not 0 <= self.crop_focus <= 1:
             raise VosError(f"finetune.crop_focus: expected 0 <= x <= 1, found {self.crop_focus}")
 

@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap
-from vos_tf.pipeline.augment import GREY, colour_matrix, draw_change
+from vos_tf.pipeline.augment import GREY, Change, colour_matrix, draw_change
+from vos_tf.pipeline.motion import animate
 from vos_tf.training.finetune import FinetuneSettings
 
 # Points of the objects that windows are placed around are drawn from this many, evenly spread.
 POINTS = 4096
+# Objects and camera move for this many frames of a video, least and most, where a sample is set in motion.
+MOVED_FRAMES = (5, 40)
+_AS_IT_IS = Change(False, None, None)
 
 
 @dataclass(frozen=True)
@@ -59,21 +63,25 @@ class FrameSamples:
         """The sample of this number."""
         random = np.random.default_rng((self._settings.seed, number))
         which = int(random.integers(len(self._images)))
+        image, targets, points = self._images[which], self._targets[which], self._points[which]
+        if self._settings.motion and random.uniform() < self._settings.motion:
+            image, targets = _moved(image, targets, random)
+            points = _some_points(targets)
         scale = self._settings.scales[int(random.integers(len(self._settings.scales)))]
         change = draw_change(self._settings.augment, self._frame_size, random)
         matrix = change.matrix
         if matrix is None:
             matrix = _flip(self._frame_size[1]) if change.flip else np.eye(3)[:2]
         matrix = _compose(matrix, _zoom(scale, self._frame_size))
-        matrix = _compose(matrix, self._window(matrix, scale, which, random))
-        image = _warp(self._images[which], matrix, self.size, cv2.INTER_LINEAR, BACKGROUND)
-        targets = _warp(self._targets[which], matrix, self.size, cv2.INTER_NEAREST, VOID)
+        matrix = _compose(matrix, self._window(matrix, scale, points, random))
+        image = _warp(image, matrix, self.size, cv2.INTER_LINEAR, BACKGROUND)
+        targets = _warp(targets, matrix, self.size, cv2.INTER_NEAREST, VOID)
         if change.factors is not None:
             image = cv2.transform(image, colour_matrix(change.factors, self._means[which]))
         return image, targets
 
     def _window(
-        self, matrix: NDArray[np.float64], scale: float, which: int, random: np.random.Generator
+        self, matrix: NDArray[np.float64], scale: float, points: NDArray[np.int64], random: np.random.Generator
     ) -> NDArray[np.float64]:
         """Where the window of a sample lies, as a shift."""
         focus, pick, *place = random.uniform(size=4)
@@ -82,12 +90,21 @@ class FrameSamples:
         # A window that is larger than the scaled frame has it in its middle.
         middle = (lowest + highest) / 2
         lowest, highest = np.minimum(lowest, middle), np.maximum(highest, middle)
-        points = self._points[which]
         if focus < self._settings.crop_focus and len(points):
             point = _place(matrix, points[int(pick * len(points))])
             lowest, highest = np.clip(point - window + 1, lowest, highest), np.clip(point, lowest, highest)
         corner = (lowest + np.array(place) * (highest - lowest)).round()
         return np.hstack([np.eye(2), corner[:, None]])
+
+
+def _moved(
+    image: NDArray[np.uint8], targets: LabelMap, random: np.random.Generator
+) -> tuple[NDArray[np.uint8], LabelMap]:
+    """The frame as it may look later: every object moved by itself over the filled background, and the camera."""
+    time = int(random.integers(MOVED_FRAMES[0], MOVED_FRAMES[1] + 1))
+    frames, maps = np.empty((2, *image.shape), np.uint8), np.empty((2, *targets.shape), np.uint8)
+    animate(image, targets, (0, time), _AS_IT_IS, random, (frames, maps))
+    return frames[1], maps[1]
 
 
 def _some_points(targets: LabelMap) -> NDArray[np.int64]:

@@ -1,0 +1,49 @@
+"""Objects do not jump: what lies too far from where an object was in the frame before is not that object.
+
+Networks without memory look at each frame alone and take everything that looks like the object for the object. OnAVOS
+(Voigtlaender and Leibe, BMVC 2017, section 3.4) teaches its network that what lies far from the last mask is
+background; here such places are left out of the result, which costs no training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vos_tf.media.label_maps import LabelMap
+
+LEAST_REACH = 10.0
+"""Pixels that every object may move, however small it is."""
+SEEN = 0.5
+"""Probability at which an object counts as found."""
+
+
+def keep_near(
+    probabilities: NDArray[np.float32], last: LabelMap, ids: Sequence[int], reach: float
+) -> NDArray[np.float32]:
+    """Set probabilities to 0 where an object cannot be.
+
+    An object that was not seen in the last frame may be anywhere, and so may one that is only found out of its reach.
+
+    Args:
+        probabilities: float32 ``(N, H, W)``, 0..1.
+        last: Label map uint8 ``(H, W)`` of the frame before.
+        ids: The N objects.
+        reach: How far an object's pixels may be from its last mask, in square roots of its area.
+
+    Returns:
+        float32 ``(N, H, W)``; the input is not changed.
+    """
+    kept = np.array(probabilities, np.float32)
+    for plane, key in zip(kept, ids, strict=True):
+        elsewhere = (last != key).astype(np.uint8)
+        area = elsewhere.size - int(elsewhere.sum())
+        if not area:
+            continue
+        far = cv2.distanceTransform(elsewhere, cv2.DIST_L2, 3) > max(LEAST_REACH, reach * area**0.5)
+        if (plane[~far] > SEEN).any():
+            plane[far] = 0.0
+    return kept
