@@ -16,7 +16,8 @@ from docs_pages import DOCS, PAGES, REPOSITORY, code_blocks, prose, table_rows
 from vos_tf.commands.main import app
 from vos_tf.config import layered
 from vos_tf.datasets.registry import dataset_names
-from vos_tf.models.registry import default_settings
+from vos_tf.inference.one_shot_options import default_options
+from vos_tf.models.registry import build_network, default_settings, resolve_settings
 from vos_tf.training.run import SECTIONS, run_config
 
 SCRIPTS = {"VOS.py": "train", "VOS_evaluate.py": "evaluate", "preprocess.py": "preprocess"}
@@ -88,6 +89,17 @@ def test_options_named_in_the_text_exist(page: Path) -> None:
 def test_every_option_is_explained(page: str, command: str) -> None:
     explained = set(re.findall(r"--[A-Za-z][\w-]*", " ".join(row[0] for row in table_rows(DOCS / page, "option"))))
     assert explained == options(command) - {"--help"}
+
+
+@pytest.mark.parametrize(("trunk", "column"), [("vgg16", 1), ("vgg19_bn", 2), ("mobilenet_v2", 3), ("small", 3)])
+def test_table_of_fine_tuning_has_the_defaults(trunk: str, column: int) -> None:
+    rows = table_rows(DOCS / "osvos.md", "option | `vgg16`")
+    options = dataclasses.asdict(default_options(build_network("osvos", resolve_settings("osvos", trunk, {}))))
+    assert len(rows) > 8
+    for row in rows:
+        section, name = row[0].strip("`").split(".")
+        wanted = options[section][name]
+        assert yaml.safe_load(row[column].strip("`")) == (list(wanted) if isinstance(wanted, tuple) else wanted), name
 
 
 def anchors(page: Path) -> set[str]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 import vos_tf
 from vos_tf.export.saved_model import export_saved_model
-from vos_tf.inference.segmenter import FrameResult
+from vos_tf.inference.session import FrameResult
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import read_label_map
 from vos_tf.models.exchange import save_model
@@ -122,6 +122,13 @@ def test_indexed_png_becomes_grey_as_the_page_says(workplace: Path, tmp_path: Pa
     assert not np.array_equal(decoded(tmp_path / "indexed.png"), labels)
     Image.fromarray(np.array(Image.open(tmp_path / "indexed.png"))).save(tmp_path / "grey.png")
     np.testing.assert_array_equal(decoded(tmp_path / "grey.png"), labels)
+
+
+def test_python_examples_of_osvos(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run_blocks("osvos.md", python_blocks(DOCS / "osvos.md"))
+    frames = sorted(path.stem for path in (workplace / "frames").iterdir())
+    assert capsys.readouterr().out.splitlines() == [f"{index} (1, 4)" for index in range(len(frames))]
+    assert names["segmenter"].options.finetune.steps == 2
 
 
 def test_python_examples_of_segmenting(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:

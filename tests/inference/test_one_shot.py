@@ -196,3 +196,24 @@ def test_a_network_that_was_adapted_to_several_objects_is_no_parent() -> None:
     several = vos_tf.build("osvos", trunk="small", side_filters=4, objects=2)
     with pytest.raises(VosError, match="expected a network with one head to copy, found 2 heads"):
         list(several.stream(FRAMES[:2], first=LABELS[0]))
+
+
+def test_what_is_far_from_the_last_mask_is_left_out() -> None:
+    everywhere = vos_tf.build("osvos", trunk="small", side_filters=4).network
+    everywhere.fuse.bias.assign([2.0])  # finds the object in every pixel
+    assert (list(segmenter_of(everywhere, steps=0).stream(FRAMES[:2], first=only(3)))[1].labels == 3).all()
+    results = list(segmenter_of(everywhere, steps=0, reach=0.1).stream(FRAMES[:3], first=only(3)))
+    reached = [np.argwhere(result.labels == 3) for result in results]
+    # ten pixels further in every frame
+    assert [rows.max() for rows in (points[:, 0] for points in reached)] == [15, 25, 31]
+
+
+def test_snapping_comes_last_but_leaves_given_masks_alone(parent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def snapped(image: np.ndarray, labels: np.ndarray, settings: object) -> np.ndarray:
+        return np.where(labels > 0, 0, 8).astype(np.uint8)
+
+    monkeypatch.setattr("vos_tf.inference.one_shot.snap_label_map", snapped)
+    plain = list(segmenter_of(parent, steps=0).stream(FRAMES[:2], first=only(3)))
+    results = list(segmenter_of(parent, steps=0, snap=True).stream(FRAMES[:2], first=only(3)))
+    np.testing.assert_array_equal(results[0].labels, np.where(LABELS[0] == 3, 3, 8))
+    np.testing.assert_array_equal(results[1].labels, np.where(plain[1].labels > 0, 0, 8))

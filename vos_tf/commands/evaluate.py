@@ -47,6 +47,12 @@ def evaluate(
     short_side: int | None = typer.Option(None, "--short-side", help="Scale frames to this shorter side; 0: don't."),
     test_scales: str | None = typer.Option(None, "--test-scales", help="Average over these scales: 0.75,1,1.25"),
     test_flip: bool | None = typer.Option(None, "--test-flip/--no-test-flip", help="Average with the mirrored frame."),
+    reach: float | None = typer.Option(
+        None,
+        "--reach",
+        help="How far objects may move from frame to frame, in square roots of their area; 0: anywhere.",
+    ),
+    snap: bool | None = typer.Option(None, "--snap/--no-snap", help="Move contours to edges of the image."),
     save_adapted: bool = typer.Option(False, "--save-adapted", help="Keep fine-tuned weights in results/NAME/adapted."),
     adapted: Path | None = typer.Option(None, "--adapted", help="Keep fine-tuned weights here, use those found here."),
     assignments: list[str] = typer.Option(
@@ -71,6 +77,8 @@ def evaluate(
         short_side=short_side,
         test_scales=None if test_scales is None else number_or_yaml(f"[{test_scales}]"),
         test_flip=test_flip,
+        reach=reach,
+        snap=snap,
         adapted=str(adapted or folder / "adapted") if adapted or save_adapted else None,
     )
 

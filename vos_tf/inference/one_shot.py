@@ -67,13 +67,6 @@ class OneShotSession(Session):
         self._groups: list[_Group] = []
         self._last: LabelMap | None = None
 
-    def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
-        reach = self._segmenter.options.reach
-        if reach and self._last is not None:
-            probabilities = keep_near(np.asarray(probabilities), self._last, self._ids, reach)
-        self._last = super()._label(frame, probabilities, given)
-        return self._last
-
     def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
         def frames() -> list[AnnotatedFrame]:
             others = [known for stem, known in self._known() if stem != name]
@@ -104,11 +97,14 @@ class OneShotSession(Session):
         return tf.concat(maps, axis=0)
 
     def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
+        options = self._segmenter.options
+        if options.reach and self._last is not None:
+            probabilities = keep_near(np.asarray(probabilities), self._last, self._ids, options.reach)
         labels = super()._label(frame, probabilities, given)
-        if not self._segmenter.options.snap:
-            return labels
-        snapped = snap_label_map(frame, labels, self._segmenter.options.snapping)
-        return np.where(given > 0, given, snapped)
+        if options.snap:
+            labels = np.where(given > 0, given, snap_label_map(frame, labels, options.snapping))
+        self._last = labels
+        return labels
 
     def _learn(
         self, network: OneShotNetwork, ids: tuple[int, ...], key: str, frames: Sequence[AnnotatedFrame]
