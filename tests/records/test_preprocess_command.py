@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 @pytest.fixture
 def call(tmp_path, monkeypatch):
     made = make_dataset(tmp_path / "world", videos=3)
-    monkeypatch.setattr("vos_tf.datasets.registry.open_dataset", lambda *_: made)
+    monkeypatch.setattr(
+        "vos_tf.datasets.registry.open_dataset", lambda *_, **options: replace(made, notes=tuple(options))
+    )
     monkeypatch.chdir(tmp_path)
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(command.preprocess)
@@ -64,6 +67,17 @@ def test_problems_are_listed_with_exit_code_1_and_can_be_skipped(call, capsys):
     assert not Path("out").exists()
     assert call(*arguments, "--skip-bad") == 0
     assert "left out: video1" in capsys.readouterr().out
+
+
+def test_options_of_the_layout_reach_it_and_its_notes_are_said(call, capsys):
+    assert call("--set", "data.options.min_area=0.1", "--size", "native", "--out", "out", "--workers", "1") == 0
+    assert "note: min_area" in capsys.readouterr().err
+
+
+def test_one_folder_is_written_at_a_time(call, capsys):
+    assert call("--set", "data.records=[one, two]") == 1
+    assert "data.records: expected one folder to write, found one,two; say which with --out" in capsys.readouterr().err
+    assert call("--set", "data.records=[one, two]", "--out", "out", "--size", "native", "--workers", "1") == 0
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,11 @@ def preprocess(
     if verify and finished:
         manifest = read_manifest(run.records)
     else:
+        opened = open_dataset(run.data.dataset, run.root, run.data.split, **run.data.options)
+        for note in opened.notes:
+            typer.echo(f"note: {note}", err=True)
         manifest = write(
-            open_dataset(run.data.dataset, run.root, run.data.split, **run.data.options),
+            opened,
             run.records,
             size=run.record_size,
             shards=shards,

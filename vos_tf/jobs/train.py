@@ -204,6 +204,10 @@ def _write_receipt(run: Path, config: RunConfig, data: TrainingData, result: Tra
                 "name": data.training.dataset,
                 "split": data.training.split,
                 "fingerprint": data.training.fingerprint,
+                "sources": [
+                    {"name": source.dataset, "split": source.split, "fingerprint": source.fingerprint}
+                    for source in data.training.sources
+                ],
                 "training_videos": len({record.video for record in data.training.records}),
                 "validation_videos": len({record.video for record in data.validation.records})
                 if data.validation
