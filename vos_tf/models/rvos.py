@@ -92,10 +92,14 @@ class RVOS(keras.Model):
         self.trunk = build_trunk(s.trunk, 3, "trunk")
         if s.normalization:
             self.trunk.get_layer("normalization").kind = s.normalization
-        scales = self.trunk.outputs[::-1][: len(s.strides)]
+        channels = [scale.shape[-1] for scale in self.trunk.outputs]
+        self.deeper = []
+        for level in range(s.extra_levels):
+            self.deeper.append(_conv(s.hidden_size, 3, channels[-1], f"deeper{level}", strides=2, activation="relu"))
+            channels.append(s.hidden_size)
         self.skips = [
-            _conv(filters, s.kernel_size, scale.shape[-1], f"skip{level}")
-            for level, (filters, scale) in enumerate(zip(s.skip_filters, scales, strict=True))
+            _conv(filters, s.kernel_size, channels[-1 - level], f"skip{level}")
+            for level, filters in enumerate(s.skip_filters)
         ]
         self.skip_norms = [BatchNorm(name=f"skip_norm{level}") for level in range(len(s.strides))]
         for layer, filters in zip(self.skip_norms, s.skip_filters, strict=True):
@@ -125,10 +129,12 @@ class RVOS(keras.Model):
 
     def encode(self, image: Any, training: bool = False) -> RVOSFeatures:
         """What does not depend on the object: RGB 0..255 ``(N, H, W, 3)`` to features."""
-        scales = self.trunk(image, training=training)[::-1]
+        scales = list(self.trunk(image, training=training))
+        for layer in self.deeper:
+            scales.append(layer(scales[-1]))
         skips = [
             norm(skip(scale), training=training)
-            for scale, skip, norm in zip(scales, self.skips, self.skip_norms, strict=False)
+            for scale, skip, norm in zip(scales[::-1], self.skips, self.skip_norms, strict=False)
         ]
         return RVOSFeatures(tuple(skips), image[..., :0])
 
@@ -370,8 +376,8 @@ class RVOS(keras.Model):
         return cls(RVOSSettings(**settings), name=config.get("name", "rvos"))
 
 
-def _conv(filters: int, kernel: int, channels: int, name: str, dtype: Any = None) -> Any:
-    """A built convolution that keeps the size, with PyTorch's initial weights."""
+def _conv(filters: int, kernel: int, channels: int, name: str, **options: Any) -> Any:
+    """A built and padded convolution with PyTorch's initial weights."""
     initial = torch_uniform(channels * kernel**2)
     layer = keras.layers.Conv2D(
         filters,
@@ -379,8 +385,8 @@ def _conv(filters: int, kernel: int, channels: int, name: str, dtype: Any = None
         padding="same",
         kernel_initializer=initial,
         bias_initializer=torch_uniform(channels * kernel**2),
-        dtype=dtype,
         name=name,
+        **options,
     )
     layer.build((None, None, None, channels))
     return layer

@@ -35,6 +35,8 @@ class RVOSSettings:
         recurrence: ``spatiotemporal``, ``only_spatial`` (nothing passes between frames but masks), or
             ``only_temporal`` (nothing passes between slots but in a slot's first frame, where slots would be equal).
         finest_stride: Of the finest level of the decoder; logits come at half of it.
+        extra_levels: Levels below the trunk's coarsest scale, for light trunks that end early: each is made from the
+            scale above by a convolution of stride 2 and a ReLU.
         normalization: Of the image, where it is not the trunk's own: ``unit``, ``caffe_bgr``, ``osvos_bgr`` or
             ``imagenet_rgb``.
         batch_norm: Statistics in training: of each ``frame`` over the batch (as the original), of all frames of the
@@ -54,6 +56,7 @@ class RVOSSettings:
     skip_mode: str = "concat"
     recurrence: str = "spatiotemporal"
     finest_stride: int = 4
+    extra_levels: int = 0
     normalization: str = ""
     batch_norm: str = "frame"
     class_count: int = 0
@@ -61,34 +64,37 @@ class RVOSSettings:
     slot_loop: str = "auto"
 
     def __post_init__(self) -> None:
-        strides = trunk_kind(self.trunk).strides
+        trunk = trunk_kind(self.trunk).strides
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 expected = ", ".join(choice or "''" for choice in choices)
                 raise VosError(f"model.{name}: expected one of {expected}, found {getattr(self, name)!r}")
-        if self.finest_stride not in strides:
-            raise VosError(f"model.finest_stride: expected one of {strides} (trunk {self.trunk}), "
-                           f"found {self.finest_stride}")  # fmt: skip
-        step = strides[-1] if self.trunk in ROUNDING_DOWN else 1
-        if any(side < strides[-1] or side % step for side in self.size):
-            expected = f"multiples of {step}" if step > 1 else f"{strides[-1]} or more"
+        for name, least in (("slots", 1), ("extra_levels", 0), ("class_count", 0)):
+            if getattr(self, name) < least:
+                raise VosError(f"model.{name}: expected {least} or more, found {getattr(self, name)}")
+        if self.finest_stride not in trunk:
+            expected = ", ".join(map(str, trunk))
+            raise VosError(
+                f"model.finest_stride: expected one of {expected} (trunk {self.trunk}), found {self.finest_stride}"
+            )
+        step, least = trunk[-1] if self.trunk in ROUNDING_DOWN else 1, self.strides[0]
+        if any(side < least or side % step for side in self.size):
+            expected = f"multiples of {step}" if step > 1 else f"{least} or more"
             raise VosError(f"model.size: expected {expected} (trunk {self.trunk}), found {self.size}")
         divisor = 2 ** (len(self.strides) - 1)
         if self.hidden_size < divisor or self.hidden_size % divisor:
             raise VosError(f"model.hidden_size: expected a multiple of {divisor}, found {self.hidden_size}")
         if self.kernel_size < 1 or self.kernel_size % 2 == 0:
             raise VosError(f"model.kernel_size: expected an odd number, found {self.kernel_size}")
-        if self.slots < 1:
-            raise VosError(f"model.slots: expected 1 or more, found {self.slots}")
-        if self.class_count < 0:
-            raise VosError(f"model.class_count: expected 0 or more, found {self.class_count}")
         if not 0 <= self.dropout < 1:
             raise VosError(f"model.dropout: expected 0 <= x < 1, found {self.dropout}")
 
     @property
     def strides(self) -> tuple[int, ...]:
         """Of the decoder's levels, coarsest first."""
-        return tuple(s for s in reversed(trunk_kind(self.trunk).strides) if s >= self.finest_stride)
+        trunk = trunk_kind(self.trunk).strides
+        extra = tuple(trunk[-1] * 2**level for level in range(1, self.extra_levels + 1))
+        return tuple(stride for stride in (trunk + extra)[::-1] if stride >= self.finest_stride)
 
     @property
     def filters(self) -> tuple[int, ...]:
@@ -101,7 +107,7 @@ class RVOSSettings:
         return (self.hidden_size, *self.filters[:-1])
 
 
-SMALL = RVOSSettings(trunk="small", size=(128, 224), hidden_size=64, finest_stride=2, batch_norm="clip")
+SMALL = RVOSSettings(trunk="small", size=(128, 224), hidden_size=64, extra_levels=2, batch_norm="clip")
 
 
 def default_settings(trunk: str) -> RVOSSettings:
