@@ -142,7 +142,8 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str, kind: Tru
     The first convolution of a four-channel trunk keeps its own random filters for the mask.
 
     Args:
-        models: Trunks made by `build_trunk`, or models that hold one; other layers are left alone.
+        models: Trunks made by `build_trunk`, or models that hold one or its first scales; other layers are left
+            alone.
         trunk: Their kind.
         source: ``imagenet`` (through keras.applications), or a ``.weights.h5`` file saved from `classifier_body`.
         kind: What is known of the trunk, where it is not one of `TRUNKS`.
@@ -154,6 +155,8 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str, kind: Tru
     for model in models:
         own = {layer.name: layer for layer in _weighted_layers(model)}
         for theirs in layers:
+            if theirs.name not in own:
+                continue
             mine = own[theirs.name]
             weights = [_fit(old, new) for old, new in zip(mine.get_weights(), theirs.get_weights(), strict=True)]
             mine.set_weights(weights)
