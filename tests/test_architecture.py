@@ -16,7 +16,7 @@ FLOORS = [
     {"files", "progress"},
     {"config", "media"},
     {"datasets"},
-    {"models", "losses", "records", "evaluation"},
+    {"models", "losses", "losses_rvos", "records", "evaluation"},
     {"pipeline", "losses_cosnet"},
     {"training", "report"},
     {"inference"},
@@ -57,7 +57,9 @@ def test_imports_point_down(path: Path) -> None:
             assert other == room or FLOOR[other] < FLOOR[room], f"{room} imports {module}"
 
 
-@pytest.mark.parametrize("room", ["media", "datasets", "evaluation", "report", "models", "losses", "config"])
+@pytest.mark.parametrize(
+    "room", ["media", "datasets", "evaluation", "report", "models", "losses", "losses_rvos", "config"]
+)
 def test_rooms_without_tensorflow(room: str) -> None:
     for path in FILES:
         if room_of(path) == room:

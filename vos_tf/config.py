@@ -123,7 +123,10 @@ class TrainingSettings:
         jit_compile: Compile the step with XLA (one device only).
         validation_clips: Largest number of clips to validate on after each epoch.
         keep_checkpoints: Number of checkpoints that are kept.
-        final_weights: ``last``, or ``best`` by validation J: what ``model/`` holds in the end.
+        best_by: What tells the best epoch in validation: ``j``, or ``loss``.
+        min_delta: An epoch is better only if it improves on the best so far by more than this.
+        patience: Stop when no epoch was better for so many; 0: never.
+        final_weights: ``last``, or ``best`` in validation: what ``model/`` holds in the end.
         export: Write a SavedModel when training is done.
     """
 
@@ -147,6 +150,9 @@ class TrainingSettings:
     jit_compile: bool = False
     validation_clips: int = 16
     keep_checkpoints: int = 3
+    best_by: str = "j"
+    min_delta: float = 0.0
+    patience: int = 0
     final_weights: str = "last"
     export: bool = True
 
@@ -156,6 +162,7 @@ class TrainingSettings:
         one_of("training.precision", self.precision, ("float32", "bfloat16", "float16"))
         one_of("training.strategy", self.strategy, ("default", "mirrored", "multi_worker"))
         one_of("training.final_weights", self.final_weights, ("last", "best"))
+        one_of("training.best_by", self.best_by, ("j", "loss"))
         for name in ("n_epochs", "batch_size", "micro_batches", "keep_checkpoints", "schedule_steps"):
             if getattr(self, name) < 1:
                 raise VosError(f"training.{name}: expected at least 1, found {getattr(self, name)}")
@@ -164,7 +171,8 @@ class TrainingSettings:
                 f"training.micro_batches: expected a divisor of the batch size {self.batch_size}, "
                 f"found {self.micro_batches}"
             )
-        for name in ("schedule_power", "warmup_epochs", "clip_norm", "weight_decay", "seed", "validation_clips"):
+        rates = ("schedule_power", "warmup_epochs", "clip_norm", "weight_decay", "min_delta")
+        for name in (*rates, "seed", "validation_clips", "patience"):
             if not getattr(self, name) >= 0:  # refuses nan, too
                 raise VosError(f"training.{name}: expected 0 or more, found {getattr(self, name)}")
         if not 0 <= self.momentum < 1:

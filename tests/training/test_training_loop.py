@@ -26,6 +26,7 @@ from vos_tf.records.manifest import read_manifest
 from vos_tf.training.checkpoints import list_checkpoints, read_position
 from vos_tf.training.loop import Trainer
 from vos_tf.training.run import RunConfig, run_config
+from vos_tf.training.selection import Validation
 
 TRAIN = [sys.executable, "-m", "vos_tf.commands.train"]
 
@@ -169,9 +170,9 @@ def test_validation_without_a_clip_is_refused_before_training(tiny_run: RunConfi
 def test_sigterm_in_validation_saves_once_and_stops(
     tiny_run: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    validate, save, saved = Trainer._validation_j, Trainer._save, []
+    validate, save, saved = Trainer._validation, Trainer._save, []
 
-    def stop(self: Trainer) -> float | None:
+    def stop(self: Trainer) -> Validation:
         os.kill(os.getpid(), signal.SIGTERM)
         return validate(self)
 
@@ -179,7 +180,7 @@ def test_sigterm_in_validation_saves_once_and_stops(
         saved.append(self._position)
         save(self)
 
-    monkeypatch.setattr(Trainer, "_validation_j", stop)
+    monkeypatch.setattr(Trainer, "_validation", stop)
     monkeypatch.setattr(Trainer, "_save", count)
     assert not train_run(tiny_run, tmp_path / "run").finished
     assert [(position.epoch, position.step) for position in saved] == [(1, 0)]

@@ -29,6 +29,9 @@ from vos_tf.training.loop import Trainer, TrainingData, TrainingResult, prepare_
 from vos_tf.training.run import RunConfig, differences, environment, read_run_config, write_run_config
 from vos_tf.training.strategy import is_chief, make_strategy, set_precision
 
+# Settings of networks that may differ from those of the model that a run starts from: weights keep their meaning.
+SAME_WEIGHTS = {"size", "slots", "dropout", "batch_norm", "slot_loop"}
+
 
 def say(message: str) -> None:
     """Tell the user something about the work, on the error stream."""
@@ -177,9 +180,14 @@ def _start_from(network: Any, path: Path) -> None:
     if path.name.endswith(".weights.h5"):
         load_weights(network, path)
         return
-    _, other = load_model(find_model(path))
-    if other.get_config()["settings"] != network.get_config()["settings"]:
-        raise VosError(f"{path}: expected a model with the settings of this run, found one with other settings")
+    name, other = load_model(find_model(path))
+    if type(other) is not type(network):
+        raise VosError(f"{path}: expected a model of the kind of this run, found {name}")
+    ours, theirs = network.get_config()["settings"], other.get_config()["settings"]
+    changed = [key for key in ours if ours[key] != theirs[key] and key not in SAME_WEIGHTS]
+    if changed:
+        others = "; ".join(f"{key} {theirs[key]}, here {ours[key]}" for key in changed)
+        raise VosError(f"{path}: expected a model with the settings of this run, found others ({others})")
     network.set_weights(other.get_weights())
 
 

@@ -28,7 +28,9 @@ class Position:
         epoch: Epoch in progress, from 0.
         step: Updates done in it.
         updates: Updates done in all.
-        best_j: Best validation J so far; -1 before the first.
+        best_j: Validation J of the best epoch so far; -1 before the first, and where the loss tells the best.
+        best_loss: Validation loss of the best epoch so far, where the loss tells the best.
+        waiting: Epochs since the best.
         loss_sum: Sum of the losses of this epoch's updates so far.
         fingerprint: Of the data set trained on.
     """
@@ -37,8 +39,15 @@ class Position:
     step: int = 0
     updates: int = 0
     best_j: float = -1.0
+    best_loss: float | None = None
+    waiting: int = 0
     loss_sum: float = 0.0
     fingerprint: str = ""
+
+    @property
+    def has_best(self) -> bool:
+        """Whether an epoch was the best of one or more in validation."""
+        return self.best_j >= 0 or self.best_loss is not None
 
 
 def save_checkpoint(folder: Path, network: Any, optimizer: Any, position: Position, *, keep: int) -> Path:

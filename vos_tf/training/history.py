@@ -21,6 +21,7 @@ class EpochRecord:
         updates: Updates done in all.
         loss: Mean of the epoch's losses.
         validation_j: Mean J on validation clips, at the network's size; empty without validation.
+        validation_loss: Mean loss on validation clips; empty without validation.
         lr: Learning rate of the epoch's last update.
         seconds: Duration of the epoch in this process.
     """
@@ -29,12 +30,13 @@ class EpochRecord:
     updates: int
     loss: float
     validation_j: float | None
+    validation_loss: float | None
     lr: float
     seconds: float
 
 
 def read_history(path: Path) -> list[EpochRecord]:
-    """Rows of a ``history.csv``; none if there is no such file."""
+    """Rows of a ``history.csv``, also of one from before there was a ``validation_loss``; none if there is no file."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -44,6 +46,7 @@ def read_history(path: Path) -> list[EpochRecord]:
                 int(row["updates"]),
                 float(row["loss"]),
                 float(row["validation_j"]) if row["validation_j"] else None,
+                float(row["validation_loss"]) if row.get("validation_loss") else None,
                 float(row["lr"]),
                 float(row["seconds"]),
             )

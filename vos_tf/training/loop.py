@@ -31,6 +31,7 @@ from vos_tf.training.history import EpochRecord, TensorBoard, read_history, writ
 from vos_tf.training.objectives import make_objective
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.schedules import learning_rate
+from vos_tf.training.selection import Validation, judge, out_of_patience
 from vos_tf.training.steps import TrainingStep, ValidationStep
 from vos_tf.training.strategy import is_chief, per_replica_batches, worker
 
@@ -127,13 +128,16 @@ class Trainer:
         board = TensorBoard(self._run / "tensorboard", active=self._chief)
         total = self._settings.n_epochs * self.steps_per_epoch
         with _stop_signal() as stopped, progress("training", total, "updates", self._position.updates) as bar:
-            while self._position.epoch < self._settings.n_epochs:
+            while not self._done():
                 if not self._epoch(board, bar, stopped):
                     board.flush()
                     return TrainingResult(False, tuple(self._history))
         if self._chief:
             self._write_final_model()
         return TrainingResult(True, tuple(self._history))
+
+    def _done(self) -> bool:
+        return self._position.epoch >= self._settings.n_epochs or out_of_patience(self._settings, self._position)
 
     def _epoch(self, board: TensorBoard, bar: Any, stopped: Callable[[], bool]) -> bool:
         """One epoch from the current position, saved at its end or where it was stopped; false if training stops."""
@@ -153,7 +157,7 @@ class Trainer:
                 self._save()
                 return False
         self._end_epoch(rate, time.monotonic() - start, board)
-        return not stopped() or self._position.epoch >= self._settings.n_epochs
+        return not stopped() or self._done()
 
     def _progress(self) -> float:
         """Share of the run's updates that are done."""
@@ -166,16 +170,15 @@ class Trainer:
 
     def _end_epoch(self, rate: float, seconds: float, board: TensorBoard) -> None:
         position = self._position
-        score = self._validation_j()
+        found = self._validation()
         loss = position.loss_sum / max(position.step, 1)
-        record = EpochRecord(position.epoch + 1, position.updates, loss, score, rate, seconds)
-        best = score is not None and score > position.best_j
+        record = EpochRecord(position.epoch + 1, position.updates, loss, found.j, found.loss, rate, seconds)
         self._history.append(record)
-        best_j = max(position.best_j, -1.0 if score is None else score)
-        self._position = replace(position, epoch=position.epoch + 1, step=0, best_j=best_j, loss_sum=0.0)
-        board.scalar("epoch loss", loss, position.updates)
-        if score is not None:
-            board.scalar("validation J", score, position.updates)
+        best, position = judge(self._settings, position, found)
+        self._position = replace(position, epoch=position.epoch + 1, step=0, loss_sum=0.0)
+        for name, value in (("epoch loss", loss), ("validation J", found.j), ("validation loss", found.loss)):
+            if value is not None:
+                board.scalar(name, value, position.updates)
         board.flush()
         if self._chief:
             write_history(self._run / "history.csv", self._history)
@@ -211,21 +214,24 @@ class Trainer:
             steps_per_epoch(self._data.validation, self._data.clips.for_validation(), batch_size=1)
         elif self._settings.final_weights == "best":
             raise VosError("training.final_weights best: expected validation videos to choose it by, found none")
+        elif self._settings.patience:
+            raise VosError("training.patience: expected validation videos to judge epochs by, found none")
 
-    def _validation_j(self) -> float | None:
-        """Mean J over at most ``validation_clips`` clips from the start of each object, without augmentation."""
+    def _validation(self) -> Validation:
+        """J and loss of at most ``validation_clips`` clips from the start of each object, without augmentation."""
         if self._data.validation is None or not self._settings.validation_clips:
-            return None
+            return Validation(None, None)
         batches = clip_batches(
             self._data.validation, self._data.clips, batch_size=1, seed=0, epoch=0, validation=True
         ).take(self._settings.validation_clips)
         sums = [self._validate(batch, self._progress()) for batch in batches]
         count = sum(number for _, number, _ in sums)
-        return sum(total for total, _, _ in sums) / count if count else None
+        loss = sum(loss for _, _, loss in sums) / len(sums)
+        return Validation(sum(total for total, _, _ in sums) / count if count else None, loss)
 
     def _write_final_model(self) -> None:
         best = self._run / f"best.{WEIGHTS}"
-        if self._settings.final_weights == "best" and self._position.best_j >= 0 and best.is_file():
+        if self._settings.final_weights == "best" and self._position.has_best and best.is_file():
             with self._strategy.scope():
                 self.network.load_weights(best)
         save_model(self._run / "model", self._model_name, self.network)

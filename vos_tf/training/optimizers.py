@@ -64,8 +64,27 @@ class Momentum(keras.optimizers.SGD):
         self.assign_sub(variable, gradient * rate)
 
 
-class GroupedAdam(_Grouped, keras.optimizers.Adam):
-    """Adam (Kingma and Ba 2015) for groups of weights."""
+class Adam(keras.optimizers.Adam):
+    """Adam (Kingma and Ba 2015, algorithm 1): epsilon is added after the correction of the bias, Keras adds it before.
+
+    For gradients as small as those of a mean over many pixels that makes a difference.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One step of one variable."""
+        dtype = variable.dtype
+        gradient, step = ops.cast(gradient, dtype), ops.cast(self.iterations + 1, dtype)
+        index = self._get_variable_index(variable)
+        first, second = self._momentums[index], self._velocities[index]
+        self.assign_add(first, (gradient - first) * (1 - self.beta_1))
+        self.assign_add(second, (ops.square(gradient) - second) * (1 - self.beta_2))
+        corrections = [1 - ops.power(ops.cast(beta, dtype), step) for beta in (self.beta_1, self.beta_2)]
+        rate = ops.cast(learning_rate, dtype) / corrections[0]
+        self.assign_sub(variable, rate * first / (ops.sqrt(second / corrections[1]) + self.epsilon))
+
+
+class GroupedAdam(_Grouped, Adam):
+    """`Adam` for groups of weights."""
 
 
 class GroupedMomentum(_Grouped, Momentum):

@@ -119,6 +119,7 @@ MAY_CHANGE = {
     "training.keep_checkpoints",
     "training.export",
     "training.final_weights",
+    "training.patience",
     "data.workers",
     "data.dataset",  # the records decide
     "data.split",

@@ -12,7 +12,11 @@ from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.optimizers import ParameterGroup
 
 # Each module holds a frozen dataclass ``Settings`` and a function ``make(settings, objects)``.
-_OBJECTIVES = {"s2s": "vos_tf.training.objectives.s2s"}
+_OBJECTIVES = {
+    "s2s": "vos_tf.training.objectives.s2s",
+    "rvos": "vos_tf.training.objectives.rvos",
+    "osvos": "vos_tf.training.objectives.osvos",
+}
 
 
 class Outcome(NamedTuple):
