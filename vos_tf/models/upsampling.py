@@ -2,7 +2,7 @@
 
 The fixed bilinear kernel is ``(1 - |i - c| / s)(1 - |j - c| / s)`` with ``c = s - 0.5``, applied to each channel with
 zeros outside the map, so that borders fade. It is separable: two small matrix products do the work of the transposed
-convolution and of the crop, forward and backward, several times faster.
+convolution and of the crop, in half the time.
 """
 
 from __future__ import annotations
