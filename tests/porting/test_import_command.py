@@ -60,7 +60,7 @@ def parent(canonical: Golden, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_osvos_pytorch(parent: Path, canonical: Golden, tmp_path: Path) -> None:
     out = tmp_path / "osvos"
     printed = call("osvos-pytorch", parent, out)
-    assert printed == f"OSVOS-PyTorch with 14,917,637 parameters: {out}\n"
+    assert printed == f"OSVOS-PyTorch (trunk vgg16), 14,917,637 parameters: {out}\n"
     assert osvos_problems(out, canonical) == []
     before = (out / "network.weights.h5").stat().st_mtime_ns
     call("osvos-pytorch", parent, out)  # a model may be replaced
@@ -107,7 +107,8 @@ def test_rvos(name: str, arguments: list[str], shared: Path, tmp_path: Path) -> 
     golden = load_golden(shared, f"rvos_{name}")
     folder = save_rvos(tmp_path / "original", golden.weights)
     printed = call("rvos", folder, tmp_path / "model", *arguments)
-    assert "decoder.fc_stop.bias" in printed
+    assert "not needed: decoder.fc_stop.bias, decoder.fc_stop.weight, encoder.base.fc.weight" in printed
+    assert f"mask_input {name.startswith('one')}" in printed
     assert not (folder / "trapped").exists()
     _, network = load_model(tmp_path / "model")
     assert network.settings.trunk == golden.meta["options"]["backbone"]
@@ -232,3 +233,11 @@ def test_mistakes_end_with_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
 def test_kinds_that_there_are_not(tmp_path: Path) -> None:
     with pytest.raises(VosError, match=r"--from: expected one of osvos-pytorch, .*; did you mean 'osvos-pytorch'\?"):
         call("osvos-pytorc", tmp_path, tmp_path / "out")
+
+
+def test_what_an_interruption_left_may_be_replaced(tmp_path: Path) -> None:
+    file = save_torch(tmp_path / "x.pth", {"seq1.0.weight": torch.zeros(1)})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".partial.network.weights.h5").write_bytes(b"half")
+    with pytest.raises(ProblemsError, match="do not fit"):
+        call("osvos-seed", file, tmp_path / "out")

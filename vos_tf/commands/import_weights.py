@@ -36,4 +36,5 @@ def import_weights(
     report = import_checkpoint(kind, checkpoint, out, given.get("model", {}).get("settings"))
     if report.left_out:
         typer.echo(f"not needed: {', '.join(report.left_out[:4])}" + (", ..." if len(report.left_out) > 4 else ""))
-    typer.echo(f"{report.title} with {report.parameters:,} parameters: {report.path}")
+    found = ", ".join(f"{name} {value}" for name, value in report.found.items())
+    typer.echo(f"{report.title} ({found}), {report.parameters:,} parameters: {report.path}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
-from vos_tf.models.exchange import CONFIG, save_model
+from vos_tf.models.exchange import CONFIG, WEIGHTS, save_model
 from vos_tf.models.registry import build_network, resolve_settings
 from vos_tf.porting import cosnet, osvos, rvos
 from vos_tf.porting.assign import assign
@@ -31,14 +31,14 @@ class ImportReport:
         title: What the checkpoint was.
         parameters: Number of parameters.
         left_out: Tensors of the checkpoint that the network has no use for.
-        settings: Of the network; ``None`` for a trunk.
+        found: Trunk and settings that the checkpoint showed.
     """
 
     path: Path
     title: str
     parameters: int
     left_out: tuple[str, ...]
-    settings: Any = None
+    found: Mapping[str, Any]
 
 
 def import_checkpoint(kind: str, path: Path, folder: Path, settings: Mapping[str, Any] | None = None) -> ImportReport:
@@ -68,18 +68,20 @@ def import_checkpoint(kind: str, path: Path, folder: Path, settings: Mapping[str
     network = build_network(source.model, resolve_settings(source.model, trunk, {**found, **given}))
     left_out = assign(network, source.names(network), tensors, path, source.title)
     save_model(folder, source.model, network)
-    return ImportReport(folder, source.title, network.count_params(), left_out, network.settings)
+    return ImportReport(folder, source.title, network.count_params(), left_out, {"trunk": trunk, **found})
 
 
 def _import_trunk(path: Path, folder: Path, given: Mapping[str, Any]) -> ImportReport:
     if given:
         raise VosError(f"--set: expected no settings with --from {TRUNK}, found {', '.join(given)}")
     name, file, trunk, left_out = import_trunk(read_pytorch(path), path, folder)
-    return ImportReport(file, f"torchvision's {name}", trunk.count_params(), left_out)
+    return ImportReport(file, "torchvision", trunk.count_params(), left_out, {"trunk": name})
 
 
 def _refuse_other_content(folder: Path) -> None:
-    if folder.exists() and not (folder.is_dir() and ((folder / CONFIG).is_file() or not any(folder.iterdir()))):
+    """A model that lies there may be replaced, whole or as an interruption left it."""
+    own = {CONFIG, WEIGHTS, f".partial.{WEIGHTS}"}
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= own):
         raise VosError(f"{folder}: expected a new folder, or a model to replace, found something else")
 
 
