@@ -173,7 +173,7 @@ def _slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slot]:
     if not slots:
         raise VosError(
             f"clips.clip_length {options.lengths[0]}, clips.stride {options.stride}, clips.frames {options.frames}: "
-            "expected clips that reach an annotated frame, found none; take longer clips, another stride, or, for still "
+            "expected clips that reach an annotated frame, found none; take longer clips, another stride or, for still "
             "images, clips.stills motion"
         )
     return slots
