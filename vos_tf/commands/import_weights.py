@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 
 KINDS = (
-    "osvos-pytorch, osvos-tensorflow, osvos-seed (its VGG19 port), rvos (folder with encoder.pt and decoder.pt), or "
-    "torchvision-trunk (an ImageNet classifier)"
+    "osvos-pytorch, osvos-tensorflow, osvos-seed (its VGG19 port), rvos (folder with encoder.pt and decoder.pt), "
+    "cosnet, tianchi-coattention, or torchvision-trunk (an ImageNet classifier)"
 )
 
 

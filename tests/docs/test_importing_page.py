@@ -1,0 +1,16 @@
+"""The page on importing names every kind of checkpoint, and so does the command."""
+
+from __future__ import annotations
+
+import re
+
+from docs_pages import DOCS, table_rows
+
+from vos_tf.commands.import_weights import KINDS
+from vos_tf.porting.importing import SOURCES, TRUNK
+
+
+def test_page_and_help_name_every_kind() -> None:
+    kinds = [*SOURCES, TRUNK]
+    assert [row[0].strip("`") for row in table_rows(DOCS / "importing.md", "`--from`")] == kinds
+    assert all(re.search(rf"(^|\s){kind}\b", KINDS) for kind in kinds)
