@@ -21,7 +21,8 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
             a model that comes with vos_tf.
         rule: How objects are merged; arg-max against 0.5 if not given.
         **options: How the model segments, where it differs from its defaults: the fields of
-            `vos_tf.inference.segmenter.Options` for ``s2s`` (``objects_per_call=2``).
+            `vos_tf.inference.segmenter.Options` for ``s2s`` (``objects_per_call=2``), of
+            `vos_tf.inference.one_shot_options.Options` for ``osvos`` (``finetune={"steps": 100}``).
 
     Raises:
         VosError: There is no model, its weights do not match its configuration, or it has no such option.
@@ -48,12 +49,13 @@ def build(
     """Build a model from its name and settings.
 
     Args:
-        name: ``s2s``.
+        name: Of a model that segments videos, for example ``s2s`` or ``osvos``.
         trunk: Which trunk; the model's own default if not given.
         weights: A ``.weights.h5`` file of the same network; random weights if not given.
         rule: As for `load`.
         options: As for `load`.
-        **settings: Settings of the network that differ from the defaults, as in `vos_tf.models.s2s.S2SSettings`.
+        **settings: Settings of the network that differ from the defaults, as in `vos_tf.models.s2s.S2SSettings` or
+            `vos_tf.models.osvos.OSVOSSettings`.
 
     Raises:
         VosError: No such model, trunk or setting, or the weights do not fit.

@@ -42,11 +42,13 @@ class AdaptedStore:
 
     Args:
         folder: Where they lie: ``<folder>/<video>/<frame>``, model folders that `vos_tf.load` reads.
+        model: The model's name.
         origin: What all of them come from: the parent's weights and the options that decide the adaptation.
     """
 
-    def __init__(self, folder: Path, origin: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, model: str, origin: Mapping[str, Any]) -> None:
         self._folder = folder
+        self._model = model
         self._origin = dict(origin)
 
     def restore(self, key: str, ids: Sequence[int], frames: Sequence[AnnotatedFrame], network: Any) -> bool:
@@ -77,7 +79,7 @@ class AdaptedStore:
         """Keep a network's weights; the receipt comes last."""
         path = self._folder / key / RECEIPT
         path.unlink(missing_ok=True)
-        save_model(path.parent, "osvos", network)
+        save_model(path.parent, self._model, network)
         write_json(path, {"made_from": self._made_from(ids, frames), "fine_tuning": report._asdict()})
 
     def _made_from(self, ids: Sequence[int], frames: Sequence[AnnotatedFrame]) -> Any:

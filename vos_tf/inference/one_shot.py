@@ -143,7 +143,7 @@ class OneShotSegmenter(VideoSegmenter):
         options = asdict(self.options)
         decide = {name: options[name] for name in ("finetune", "annotated_frames", "short_side")}
         origin = {"parent": weights_digest(self.network), "network": self.network.get_config()["settings"], **decide}
-        return AdaptedStore(Path(self.options.adapted), origin)
+        return AdaptedStore(Path(self.options.adapted), "osvos", origin)
 
     def session(self, size: tuple[int, int], name: str | None = None) -> OneShotSession:
         """A session for one video of frames ``(H, W)``."""
