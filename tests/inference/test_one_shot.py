@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -38,6 +39,7 @@ def only(*ids: int, time: int = 0) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def parent() -> Any:
+    keras.utils.set_random_seed(2)
     return vos_tf.build("osvos", trunk="small", side_filters=4).network
 
 

@@ -267,7 +267,9 @@ def _extras(
     results: Path, plans: Sequence[Plan], lost: dict[str, tuple[str, ...]]
 ) -> tuple[Tally, Tally, tuple[str, ...]]:
     tops = {plan.video.name.split("/")[0] for plan in plans}
-    strangers = sorted(path.name for path in results.iterdir() if path.is_dir() and path.name not in {*tops, *LEFT_ASIDE})
+    strangers = sorted(
+        path.name for path in results.iterdir() if path.is_dir() and path.name not in {*tops, *LEFT_ASIDE}
+    )
     there = [plan for plan in plans if (results / plan.video.name).is_dir()]
     known = {plan.video.name: {f"{frame}.png" for frame in plan.video.frame_names} for plan in there}
     extra = [
