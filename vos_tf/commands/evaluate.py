@@ -27,7 +27,7 @@ def evaluate(
     config: Path | None = typer.Option(None, "--config", help="Configuration file for what is not given."),
     results: Path = typer.Option(Path("results"), "--results", help="Folder of all scenarios."),
     protocol: str | None = typer.Option(None, "--protocol", help="How to score; the layout's own if not given."),
-    merge: str = typer.Option("argmax", "--merge", help="argmax, soft_aggregation or last_wins."),
+    merge: str = typer.Option("argmax", "--merge", help="argmax, soft_aggregation, last_wins or painted."),
     background: float = typer.Option(0.5, "--background", help="Probability an object has to beat."),
     workers: int = typer.Option(0, "--workers", help="Processes for scoring; 0: one per core."),
     overlay: bool = typer.Option(True, "--overlay/--no-overlay", help="An overlay sheet per video."),
@@ -35,6 +35,15 @@ def evaluate(
     video: bool = typer.Option(False, "--video", help="An overlay video per video."),
     baseline: bool = typer.Option(
         False, "--baseline", help="Repeat each object's first mask instead of running a model: what has to be beaten."
+    ),
+    zero_shot: bool = typer.Option(
+        False, "--zero-shot", help="Give no first masks: score the proposals of a zero-shot model."
+    ),
+    matched: bool = typer.Option(
+        False, "--matched", help="With --zero-shot: score the proposals that match the objects' first masks."
+    ),
+    instances: bool = typer.Option(
+        False, "--instances", help="Write a mask of each object by itself: results/NAME/instances."
     ),
     steps: int | None = typer.Option(None, "--steps", help="Fine-tuning steps for each video; 0: none."),
     seconds: float | None = typer.Option(None, "--seconds", help="Time for fine-tuning instead of steps."),
@@ -99,8 +108,19 @@ def evaluate(
         overlay_frames=overlay_frames,
         overlay_video=video,
         baseline=baseline,
+        zero_shot=_shots(zero_shot, matched),
+        instances=instances,
     )
     evaluate_run(request)
+
+
+def _shots(zero_shot: bool, matched: bool) -> str:
+    """The kind of zero-shot evaluation, empty for none."""
+    from vos_tf.errors import VosError
+
+    if matched and not zero_shot:
+        raise VosError("--matched names proposals after objects: expected --zero-shot beside it, found none")
+    return ("matched" if matched else "proposals") if zero_shot else ""
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from vos_tf.progress import Progress
 Missing = Literal["refuse", "zero"]
 Identical = Literal["refuse", "allow"]
 
-LEFT_ASIDE = ("overlays", "adapted")
-"""Folders that the evaluation itself leaves beside the masks: pictures, and fine-tuned weights."""
+LEFT_ASIDE = ("overlays", "adapted", "instances")
+"""Folders that the evaluation itself leaves beside the masks: pictures, fine-tuned weights, masks of single objects."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEAD = 26  # signature, then the chunk IHDR: size, bits, colour type

@@ -32,6 +32,8 @@ class FirstMaskSession:
 class FirstMaskSegmenter:
     """Stands in for a `VideoSegmenter` where only sessions are needed."""
 
+    needs_masks = True
+
     def session(self, size: tuple[int, int]) -> FirstMaskSession:
         """A session for one video of frames ``(H, W)``."""
         return FirstMaskSession(size)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
+from vos_tf.inference.instances import instances_missing, write_instances
 from vos_tf.inference.session import FrameResult, check_size, joining_mask, read_frame
 from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import LabelMap, write_label_map
@@ -34,7 +35,9 @@ class FrameByFrame(Protocol):
 
 
 class OpensSessions(Protocol):
-    """A Segmenter, or the baseline."""
+    """A Segmenter, or the baseline; ``needs_masks``: objects are given by their first masks."""
+
+    needs_masks: bool
 
     def session_for(self, video: Video) -> FrameByFrame:
         """A session for one video."""
@@ -93,27 +96,39 @@ def result_path(folder: Path, video: Video, frame: str) -> Path:
     return folder / video.name / f"{frame}.png"
 
 
-def is_done(folder: Path, video: Video) -> bool:
-    """Whether every frame of the video has its label map."""
-    return all(result_path(folder, video, frame).is_file() for frame in video.frame_names)
+def is_done(folder: Path, video: Video, *, instances: bool = False) -> bool:
+    """Whether every frame of the video has its label map, and those of each object by itself where asked for."""
+    done = all(result_path(folder, video, frame).is_file() for frame in video.frame_names)
+    return done and not (instances and instances_missing(folder, video))
 
 
-def segment_dataset(segmenter: OpensSessions, dataset: Dataset, folder: Path) -> None:
-    """Segment every video from the masks at its objects' first frames.
+def segment_dataset(
+    segmenter: OpensSessions, dataset: Dataset, folder: Path, *, instances: float | None = None
+) -> None:
+    """Segment every video; from the masks at its objects' first frames, where the segmenter needs them.
 
     Writes ``folder/<video>/<frame>.png``: indexed PNG at the video's own size. Videos that are complete are kept.
 
+    Args:
+        segmenter: What segments.
+        dataset: The videos.
+        folder: Where the masks go.
+        instances: Probability from which a pixel belongs to an object's own mask, which may overlap with others'
+            (`vos_tf.inference.instances`); ``None``: no such masks are written.
+
     Raises:
-        VosError: A file cannot be read, or has another size than its video; the latter before anything is written.
+        VosError: A file cannot be read, or has another size than its video, or the method cannot follow the objects
+            of a video; the latter two before anything is written.
     """
-    todo = [video for video in dataset.videos if not is_done(folder, video)]
+    todo = [video for video in dataset.videos if not is_done(folder, video, instances=instances is not None)]
     for video in todo:
         check_sizes(video)
+        segmenter.session_for(video)  # refuses what it cannot follow
     frames = sum(len(video.frames) for video in dataset.videos)
     done = frames - sum(len(video.frames) for video in todo)
     with progress("segmenting", frames, "frames", done) as bar:
         for video in todo:
-            segment_video(segmenter, video, folder, bar)
+            segment_video(segmenter, video, folder, bar, instances=instances)
 
 
 def check_sizes(video: Video) -> None:
@@ -134,22 +149,31 @@ def _stored_size(path: Path) -> tuple[int, int]:
         return header_size(read_bytes(path), str(path))
 
 
-def segment_video(segmenter: OpensSessions, video: Video, folder: Path, bar: Progress) -> None:
+def segment_video(
+    segmenter: OpensSessions, video: Video, folder: Path, bar: Progress, *, instances: float | None = None
+) -> None:
     """Segment one video; frames are read ahead and written behind while the network works."""
     session = segmenter.session_for(video)
     with ThreadPoolExecutor(2) as pool:
         writing: deque[Future[None]] = deque()
         for name, frame in _read_ahead(video, pool):
-            labels = joining_mask(video, name)
+            labels = joining_mask(video, name) if segmenter.needs_masks else None
             if labels is not None:
                 session.add(labels)
             result = session.step(frame, name)
-            writing.append(pool.submit(write_label_map, result_path(folder, video, name), result.labels))
+            writing.append(pool.submit(_write, folder, video, result, instances))
             while len(writing) > FRAMES_AHEAD:
                 writing.popleft().result()
             bar.advance(note=video.name)
         for written in writing:
             written.result()
+
+
+def _write(folder: Path, video: Video, result: FrameResult, instances: float | None) -> None:
+    """Write the masks of one frame, the label map last."""
+    if instances is not None:
+        write_instances(folder, video, result, instances)
+    write_label_map(result_path(folder, video, result.name), result.labels)
 
 
 def _read_ahead(video: Video, pool: ThreadPoolExecutor) -> Iterator[tuple[str, Any]]:

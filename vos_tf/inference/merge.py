@@ -11,7 +11,7 @@ import tensorflow as tf
 from vos_tf.config import one_of
 from vos_tf.media.label_maps import LabelMap
 
-RULES = ("argmax", "soft_aggregation", "last_wins")
+RULES = ("argmax", "soft_aggregation", "last_wins", "painted")
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,10 @@ class MergeRule:
         name: ``argmax``: the most probable object, if it beats the constant ``background``. ``soft_aggregation``
             (Oh et al., CVPR 2018): background is the product of ``1 - p``, then the highest odds win.
             ``last_wins``: every object whose probability reaches ``background`` overwrites the ones before it.
+            ``painted`` (RVOS): as ``last_wins``, in the order of how well the objects were segmented in their first
+            frames, the best last; only for models that segment those frames, too.
         background: Probability of the background plane (S2S and its ports: 0.5 or 0.4), or the threshold of
-            ``last_wins``; not used by ``soft_aggregation``.
+            ``last_wins`` and ``painted``; not used by ``soft_aggregation``.
     """
 
     name: str = "argmax"
@@ -37,7 +39,7 @@ def merge_objects(probabilities: Any, ids: Any, rule: MergeRule) -> Any:
     """Merge objects into label maps; ties go to background, then to the earlier object.
 
     Args:
-        probabilities: float32 ``(..., N, H, W)``, 0..1.
+        probabilities: float32 ``(..., N, H, W)``, 0..1; for ``painted`` in the order of painting.
         ids: uint8 ``(N,)``, the objects' ids.
         rule: See `MergeRule`.
 
@@ -48,7 +50,7 @@ def merge_objects(probabilities: Any, ids: Any, rule: MergeRule) -> Any:
         background = tf.reduce_prod(1.0 - probabilities, axis=-3, keepdims=True)
         planes = tf.clip_by_value(tf.concat([background, probabilities], axis=-3), 1e-7, 1.0 - 1e-7)
         winner = tf.argmax(planes / (1.0 - planes), axis=-3, output_type=tf.int32)
-    elif rule.name == "last_wins":
+    elif rule.name in ("last_wins", "painted"):
         order = tf.range(1, tf.shape(probabilities)[-3] + 1)[:, None, None]
         winner = tf.reduce_max(tf.where(probabilities >= rule.background, order, 0), axis=-3)
     else:

@@ -15,7 +15,11 @@ from vos_tf.inference.session import VideoSegmenter
 # Each module holds a frozen dataclass of options, ``default_options(network)`` that gives one with the values that suit
 # the network, and ``make(network, rule, options)``. A field with the metadata ``decides_masks: False`` changes how the
 # work is done, but not the masks.
-_METHODS = {"s2s": "vos_tf.inference.segmenter", "osvos": "vos_tf.inference.one_shot"}
+_METHODS = {
+    "s2s": "vos_tf.inference.segmenter",
+    "osvos": "vos_tf.inference.one_shot",
+    "rvos": "vos_tf.inference.rvos",
+}
 
 
 def _module(model: str) -> Any:
@@ -53,6 +57,11 @@ def make_segmenter(model: str, network: Any, rule: MergeRule | None = None, opti
         network, rule or MergeRule(), options or resolve_options(model, network, {})
     )
     return made
+
+
+def is_zero_shot(network: Any) -> bool:
+    """Whether a network finds objects itself instead of following those it is given masks of."""
+    return not getattr(network.settings, "mask_input", True)
 
 
 def deciding(options: Any) -> dict[str, Any]:

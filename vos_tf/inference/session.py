@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import tensorflow as tf
@@ -48,7 +48,12 @@ class Session(ABC):
     Args:
         size: ``(H, W)`` of the video's frames.
         merging: How objects are merged.
+
+    Attributes:
+        every_frame: Whether the method looks at frames in which no object is followed, too.
     """
+
+    every_frame: ClassVar[bool] = False
 
     def __init__(self, size: tuple[int, int], merging: MergingGraph) -> None:
         self.size = (int(size[0]), int(size[1]))
@@ -117,7 +122,7 @@ class Session(ABC):
         for known in joining:
             if known in self._ids:
                 self.remove(known)
-        maps = [self._advance(frame)] if self._ids else []
+        maps = [self._advance(frame)] if self._ids or self.every_frame else []
         if joining:
             self._join(frame, self._given, joining, name)
             self._ids += joining
@@ -154,11 +159,26 @@ class VideoSegmenter(ABC):
     Args:
         network: The network.
         rule: How objects are merged.
+
+    Attributes:
+        needs_masks: Whether objects are given by their first masks; else the network finds them itself.
+        paints: Whether the merge rule ``painted`` can be used.
+
+    Raises:
+        VosError: The rule is ``painted``, and cannot be used.
     """
+
+    needs_masks: bool = True
+    paints: bool = False
 
     def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
         self.network = network
         self.rule = rule or MergeRule()
+        if self.rule.name == "painted" and not self.paints:
+            raise VosError(
+                "merge rule: expected argmax, soft_aggregation or last_wins, found painted, which needs first masks "
+                "and a model that segments first frames, too (rvos)"
+            )
         self.merging = MergingGraph(self.rule)
 
     @abstractmethod
@@ -182,7 +202,8 @@ class VideoSegmenter(ABC):
             video: A `Video`, or RGB frames uint8 ``(H, W, 3)``.
             first: Label map of the first frame.
             masks: Label maps by name (or number, as text) of the frame at which their objects join. Where neither
-                is given, a `Video`'s own masks at the first frame of each object are used.
+                is given, a `Video`'s own masks at the first frame of each object are used; none if the network finds
+                objects itself.
 
         Yields:
             A `FrameResult` per frame.
@@ -200,7 +221,8 @@ class VideoSegmenter(ABC):
             >>> [result.labels.shape for result in segmenter.stream(frames, first=labels)]
             [(60, 80), (60, 80), (60, 80)]
         """
-        own = first is None and masks is None
+        nothing_given = first is None and masks is None
+        own = nothing_given and self.needs_masks
         if own and not isinstance(video, Video):
             raise VosError("stream: expected a mask of the first frame, or masks by frame, found neither")
         given = dict(masks or {})
@@ -208,7 +230,8 @@ class VideoSegmenter(ABC):
         for index, (name, frame) in enumerate(_named_frames(video)):
             if session is None:
                 size = (frame.shape[0], frame.shape[1])
-                session = self.session_for(video) if own and isinstance(video, Video) else self.session(size)
+                known = nothing_given and isinstance(video, Video)
+                session = self.session_for(cast(Video, video)) if known else self.session(size)
             labels = first if index == 0 and first is not None else given.get(name)
             if labels is None and own and isinstance(video, Video):
                 labels = joining_mask(video, name)

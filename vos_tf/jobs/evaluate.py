@@ -16,7 +16,7 @@ from vos_tf.files import sha256
 from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import OpensSessions, Scenario, claim_results, segment_dataset
 from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
+from vos_tf.inference.methods import deciding, is_zero_shot, make_segmenter, resolve_options
 from vos_tf.media.video_writer import check_video_writing
 from vos_tf.models.exchange import CONFIG, WEIGHTS, find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
@@ -25,6 +25,7 @@ from vos_tf.training.run import RunConfig, read_run_config, run_config
 
 VALIDATION_SPLITS = {"davis2016": "val", "davis2017": "val", "youtube_vos": "valid", "synthetic": "valid"}
 DEFAULT_RUN = Path("runs/default")
+PROPOSALS_PROTOCOL = "davis2017-unsupervised"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class EvaluationRequest:
         overlay_frames: Whether to draw an overlay per frame.
         overlay_video: Whether to write an overlay video per video.
         baseline: Repeat each object's first mask instead of running a model.
+        zero_shot: No first masks: ``proposals`` are scored, or those ``matched`` with first masks; empty: one-shot.
+        instances: Whether to write a mask of each object by itself.
     """
 
     run: Path | None
@@ -66,6 +69,8 @@ class EvaluationRequest:
     overlay_frames: bool = False
     overlay_video: bool = False
     baseline: bool = False
+    zero_shot: str = ""
+    instances: bool = False
 
 
 def evaluate_run(request: EvaluationRequest) -> None:
@@ -77,13 +82,13 @@ def evaluate_run(request: EvaluationRequest) -> None:
     claim_results(request.folder, scenario)
     for note in dataset.notes:
         sys.stderr.write(f"note: {note}\n")
-    segment_dataset(segmenter, dataset, request.folder)
+    segment_dataset(segmenter, dataset, request.folder, instances=request.background if request.instances else None)
     if request.overlay:
         draw_overlays(dataset, request.folder)
     if request.overlay_frames or request.overlay_video:
         draw_products(dataset, request)
     if has_ground_truth(dataset):
-        score(request, dataset)
+        score(request, dataset, PROPOSALS_PROTOCOL if request.zero_shot == "proposals" else None)
     else:
         sys.stderr.write(f"{dataset.name} {dataset.split} has no masks beyond first frames: nothing to score\n")
     sys.stdout.write(f"masks: {request.folder}\n")
@@ -92,14 +97,33 @@ def evaluate_run(request: EvaluationRequest) -> None:
 def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[OpensSessions, Scenario]:
     where = (f"{dataset.name} {dataset.split}", dataset.fingerprint)
     if request.baseline:
+        if request.zero_shot:
+            raise VosError("--baseline repeats first masks: expected no --zero-shot, found both")
         return FirstMaskSegmenter(), Scenario("first mask repeated", *where, {})
     found = requested_network(request)
+    _check_shots(found, request.zero_shot)
     rule = MergeRule(request.merge, request.background)
-    options = resolve_options(found.model, found.network, request.options)
+    given = {**request.options, "objects": request.zero_shot} if request.zero_shot else request.options
+    options = resolve_options(found.model, found.network, given)
     settings = {"merge": rule.name, "background": rule.background, **deciding(options)}
     settings["network"] = found.network.get_config()["settings"]
     segmenter = make_segmenter(found.model, found.network, rule, options)
     return segmenter, Scenario(sha256(found.weights), *where, settings)
+
+
+def _check_shots(found: Found, zero_shot: str) -> None:
+    """Refuse to give masks to a network that finds objects itself, and the reverse."""
+    if is_zero_shot(found.network) and not zero_shot:
+        raise VosError(
+            f"{found.weights}: expected a one-shot network, as objects are given by their first masks, found a "
+            "zero-shot one, which finds objects itself: add --zero-shot, or --zero-shot --matched to score the "
+            "proposals that match the first masks"
+        )
+    if zero_shot and not is_zero_shot(found.network):
+        raise VosError(
+            f"{found.weights}: expected a zero-shot network, as --zero-shot was given, found a one-shot one, which "
+            "needs first masks: leave --zero-shot out, or choose a model with mask_input: false"
+        )
 
 
 def _run_config(request: EvaluationRequest) -> RunConfig:
@@ -184,9 +208,10 @@ def draw_products(dataset: Dataset, request: EvaluationRequest) -> None:
             bar.advance(note=video.name)
 
 
-def score(request: EvaluationRequest, dataset: Dataset) -> None:
+def score(request: EvaluationRequest, dataset: Dataset, protocol: str | None = None) -> None:
     """Score the masks; print the table, write scores.json, scores.csv and report.html.
 
+    ``protocol`` stands in where the request names none; without either it is that of the data set.
     Videos without objects have nothing to score; annotation that the protocol cannot score is said, not an error: the
     masks are there.
     """
@@ -200,7 +225,7 @@ def score(request: EvaluationRequest, dataset: Dataset) -> None:
         sys.stderr.write(f"note: videos without objects are not scored: {', '.join(empty)}\n")
         dataset = replace(dataset, videos=tuple(video for video in dataset.videos if video.objects))
     try:
-        table = score_results(request.folder, dataset, protocol=request.protocol, workers=workers)
+        table = score_results(request.folder, dataset, protocol=request.protocol or protocol, workers=workers)
     except ProblemsError:
         raise
     except VosError as error:
