@@ -165,8 +165,7 @@ class OSVOS(keras.Model):
         outputs = [trunk.outputs[kind.strides.index(stride)] for stride in s.sides]
         self.trunk = keras.Model(trunk.input, outputs, name="trunk")
         learned = s.upsampling == "learned"
-        # The authors start all new convolutions from deviation 0.001; PyTorch's default is uniform by fan-in.
-        start = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform") if learned else _small_normal()
+        start = _head_initializer(s)
         filters = s.objects * s.side_filters
         self.side_prep, self.score, self.upsample, self.score_upsample = [], [], [], []
         for stride, scale in zip(s.sides, outputs, strict=True):
@@ -347,8 +346,17 @@ class OSVOS(keras.Model):
         return cls(OSVOSSettings(**values), name=config.get("name", "osvos"))
 
 
-def _small_normal() -> Any:
-    return keras.initializers.RandomNormal(stddev=0.001)
+def _head_initializer(settings: OSVOSSettings) -> Any:
+    """What new convolutions start from.
+
+    The authors' deviation of 0.001 suits the large features of VGG16 and their learning rates. Side and fusing weights
+    multiply, so that on other trunks such a start would leave the fusing small and fine-tuning restless.
+    """
+    if settings.upsampling == "learned":  # PyTorch's default
+        return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+    if settings.trunk == "vgg16":
+        return keras.initializers.RandomNormal(stddev=0.001)
+    return keras.initializers.GlorotUniform()
 
 
 def _float32(x: Any) -> Any:
