@@ -16,7 +16,7 @@ from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.files import write_json
-from vos_tf.models.backbones import trunk_kind
+from vos_tf.models.backbones import TRUNKS
 from vos_tf.models.exchange import find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
 from vos_tf.pipeline.options import ClipOptions
@@ -192,7 +192,8 @@ def _start_from(network: Any, path: Path) -> None:
 
 
 def _load_trunk(network: Any, trunk: str, source: str) -> None:
-    if source == "none" or (source == "auto" and trunk_kind(trunk).imagenet is None):
+    without = trunk in TRUNKS and TRUNKS[trunk].imagenet is None
+    if source == "none" or (source == "auto" and without):
         return
     try:
         network.load_trunk_weights("imagenet" if source == "auto" else source)
