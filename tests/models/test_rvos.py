@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.models.exchange import load_model, save_model
-from vos_tf.models.resnet import BatchNorm, build_resnet
+from vos_tf.models.resnet import BatchNorm, build_resnet, statistics_by_frame
 from vos_tf.models.rvos import RVOS, RVOSSettings, RVOSState, default_settings
 from vos_tf.models.rvos_settings import SMALL
 from vos_tf.models.slot_lstm import SlotConvLSTM
@@ -301,6 +301,18 @@ def test_frame_statistics_are_of_one_frame_and_clip_statistics_of_all() -> None:
     by_clip = np.asarray(networks["clip"](frames, training=True))
     np.testing.assert_allclose(by_frame[:, :1], alone, atol=1e-6)
     assert np.abs(by_clip[:, :1] - alone).max() > 1e-5
+
+
+def test_frames_together_are_normalised_as_frames_one_by_one() -> None:
+    x = np.random.default_rng(0).normal(2, 3, (6, 2, 3, 4)).astype(np.float32)
+    alone, together = BatchNorm(), BatchNorm()
+    expected = np.concatenate([np.asarray(alone(x[i : i + 2], training=True)) for i in (0, 2, 4)])
+    with statistics_by_frame([together], 3):
+        found = np.asarray(together(x, training=True))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    for one, other in zip(alone.get_weights(), together.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert together.frames == 1
 
 
 def test_resnets_halve_sizes_rounded_up() -> None:

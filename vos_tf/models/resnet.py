@@ -6,6 +6,8 @@ and biases before every batch normalisation: its weights do not fit here, and th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,29 +25,53 @@ RESNET_STRIDES = (2, 4, 8, 16, 32)
 class BatchNorm(keras.layers.BatchNormalization):
     """Batch normalisation with PyTorch's numbers: epsilon 1e-5, and an unbiased moving variance.
 
-    A layer that is not trainable always uses its moving statistics.
+    A layer that is not trainable always uses its moving statistics. See `statistics_by_frame` for batches of clips.
     """
 
     def __init__(self, momentum: float = 0.9, epsilon: float = EPSILON, **kwargs: Any) -> None:
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        self.frames = 1
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Normalise ``(N, h, w, C)`` over all but the channels."""
-        if training and self.trainable:
-            mean, variance = ops.moments(inputs, axes=(0, 1, 2))
-            shape = ops.shape(inputs)
-            count = ops.cast(shape[0] * shape[1] * shape[2], "float32")
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance * count / ops.maximum(count - 1.0, 1.0))
-        else:
-            mean, variance = self.moving_mean, self.moving_variance
+        """Normalise ``(N, h, w, C)`` over all but the channels; in training, each frame's ``N / frames`` by itself."""
+        if not (training and self.trainable):
+            return self._normalize(inputs, self.moving_mean, self.moving_variance)
+        shape = ops.shape(inputs)
+        x = ops.reshape(inputs, (self.frames, -1, *shape[1:]))
+        mean, variance = ops.moments(x, axes=(1, 2, 3), keepdims=True)
+        count = ops.cast(shape[0] // self.frames * shape[1] * shape[2], variance.dtype)
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance * count / ops.maximum(count - 1.0, 1.0))
+        return ops.reshape(self._normalize(x, mean, variance), shape)
+
+    def _normalize(self, x: Any, mean: Any, variance: Any) -> Any:
         scale = self.gamma * ops.rsqrt(variance + self.epsilon)
         shift = self.beta - mean * scale
-        return inputs * ops.cast(scale, inputs.dtype) + ops.cast(shift, inputs.dtype)
+        return x * ops.cast(scale, x.dtype) + ops.cast(shift, x.dtype)
 
-    def _move(self, statistic: Any, value: Any) -> None:
-        value = ops.cast(ops.stop_gradient(value), statistic.dtype)
-        statistic.assign(statistic * self.momentum + value * (1.0 - self.momentum))
+    def _move(self, statistic: Any, values: Any) -> None:
+        """Move a statistic towards the values of the frames ``(frames, 1, 1, 1, C)``, one after the other."""
+        values = ops.cast(ops.stop_gradient(values), statistic.dtype)[:, 0, 0, 0]
+        moved = ops.convert_to_tensor(statistic)
+        for frame in range(self.frames):
+            moved = moved * self.momentum + values[frame] * (1.0 - self.momentum)
+        statistic.assign(moved)
+
+
+@contextmanager
+def statistics_by_frame(layers: Iterable[Any], frames: int) -> Iterator[None]:
+    """Inside, the `BatchNorm` among ``layers`` take their batches for ``frames`` batches, one after the other.
+
+    Clips whose frames go through a trunk together, time first, are then normalised as if each frame came alone.
+    """
+    norms = [layer for layer in layers if isinstance(layer, BatchNorm)]
+    for norm in norms:
+        norm.frames = frames
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.frames = 1
 
 
 @dataclass(frozen=True)

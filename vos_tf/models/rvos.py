@@ -16,7 +16,7 @@ from vos_tf.errors import VosError
 from vos_tf.models.backbones import build_trunk, load_trunk_weights
 from vos_tf.models.layers import fold_time
 from vos_tf.models.resize import resize_align_corners
-from vos_tf.models.resnet import BatchNorm
+from vos_tf.models.resnet import BatchNorm, statistics_by_frame
 from vos_tf.models.rvos_settings import RVOSSettings, default_settings
 from vos_tf.models.slot_lstm import SlotConvLSTM, torch_uniform
 
@@ -326,9 +326,9 @@ class RVOS(keras.Model):
 
     def _encode_clip(self, frames: Any, training: bool) -> list[RVOSFeatures]:
         steps = frames.shape[1]
-        if training and self.settings.batch_norm == "frame":
-            return [self.encode(frames[:, time], training=True) for time in range(steps)]
-        features = self.encode(fold_time(ops.swapaxes(frames, 0, 1)), training=training)
+        by_frame = training and self.settings.batch_norm == "frame"
+        with statistics_by_frame([*self.trunk.layers, *self.skip_norms], steps if by_frame else 1):
+            features = self.encode(fold_time(ops.swapaxes(frames, 0, 1)), training=training)
         skips = [ops.reshape(x, (steps, -1, *ops.shape(x)[1:])) for x in features.skips]
         frame = frames[:, 0, ..., :0]
         return [RVOSFeatures(tuple(skip[time] for skip in skips), frame) for time in range(steps)]
