@@ -4,7 +4,8 @@ OSVOS (Caelles et al., CVPR 2017, section 3.3) cuts the image into superpixels a
 the label that most of its pixels have. There the edges come from a network trained for them, and the superpixels from
 an oriented watershed and an ultrametric contour map (Arbelaez et al., PAMI 2011). Here nothing is trained: edges are
 colour gradients, superpixels the basins of their watershed, merged over the weakest borders first. As such edges say
-less, only pixels near a contour may change, and only where the superpixel is clear about its label.
+less, a superpixel changes the label map only where it is clear about its label and all that it changes is near a
+contour.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ class SnappingSettings:
         threshold: Superpixels merge over borders weaker than this on average, in multiples of the image's median
             gradient. Higher: larger superpixels, contours move further.
         band: Only pixels this near to a contour may change, as share of the image's shorter side.
-        clear: A superpixel gives its label to its pixels if at least this share of them has it, 0.5 to 1.
+        clear: A superpixel gives its pixels the label that most of them have if they are at least this share, 0.5 to 1.
     """
 
-    threshold: float = 1.0
-    band: float = 8 / _REFERENCE_SIDE
+    threshold: float = 1.1
+    band: float = 1 / 30
     clear: float = 0.65
 
     def __post_init__(self) -> None:
@@ -219,10 +220,17 @@ def _window(area: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
 
 
 def _vote(regions: Regions, labels: LabelMap, near: NDArray[np.bool_], clear: float) -> LabelMap:
-    """Give each region's most frequent label to its pixels ``near`` contours, where it has the share ``clear``."""
+    """Give each region the label that most of its pixels have, where they are at least the share ``clear``.
+
+    A region in which other labels reach beyond the pixels ``near`` contours contradicts more than a contour: it stays.
+    """
     ids, index = np.unique(labels, return_inverse=True)
+    index, flat = index.ravel(), regions.ravel()
     count = int(regions.max()) + 1
-    votes = np.bincount((regions * len(ids) + index.reshape(regions.shape)).ravel(), minlength=count * len(ids))
-    votes = votes.reshape(count, len(ids))
+    votes = np.bincount(flat * len(ids) + index, minlength=count * len(ids)).reshape(count, len(ids))
+    winner = votes.argmax(axis=1)
     decided = votes.max(axis=1) >= clear * votes.sum(axis=1)
-    return np.asarray(np.where(near & decided[regions], ids[votes.argmax(axis=1)][regions], labels), np.uint8)
+    differs = winner[flat] != index
+    decided[flat[differs & ~near.ravel()]] = False
+    changed = np.where(differs & decided[flat], winner[flat], index)
+    return np.asarray(ids[changed].reshape(labels.shape), np.uint8)
