@@ -134,9 +134,13 @@ class OneShotSlotSession(SlotSession):
         masks = np.stack([labels == i for i in ids])
         given = nearest(tf.constant(masks[..., None].astype(np.uint8)), self._graph.size)
         slots, state = self._free_slots(ids, state)
-        state = _in_slots(state, slots, given, forget=not self._carry)
-        maps, state = self._decode(features, state)
-        self._state = state if self._carry and not first else _in_slots(state, slots, given, forget=False)
+        shown = _in_slots(state, slots, given, forget=not self._carry)
+        maps, state = self._decode(features, shown)
+        if first:
+            state = state._replace(mask=shown.mask)
+        elif not self._carry:
+            state = _in_slots(state, slots, given, forget=False)
+        self._state = state
         self._slots += tuple(slots)
         threshold = self.merging.rule.background
         found = tf.gather(maps, slots).numpy() > threshold
