@@ -38,7 +38,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             return self._normalize(inputs, self.moving_mean, self.moving_variance)
         shape = ops.shape(inputs)
         x = ops.reshape(inputs, (self.frames, -1, *shape[1:]))
-        mean, variance = ops.moments(x, axes=(1, 2, 3), keepdims=True)
+        mean, variance = ops.moments(ops.cast(x, "float32"), axes=(1, 2, 3), keepdims=True)
         count = ops.cast(shape[0] // self.frames * shape[1] * shape[2], variance.dtype)
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance * count / ops.maximum(count - 1.0, 1.0))
