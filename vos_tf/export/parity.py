@@ -51,17 +51,20 @@ def check_saved_model(segmenter: VideoSegmenter, folder: Path) -> ParityReport:
     Raises:
         VosError: They differ by more than 1e-5 in probability.
     """
-    module = tf.saved_model.load(str(folder))
+    signatures = tf.saved_model.load(str(folder)).signatures
     frames, labels = made_up_clip()
-    results = list(segmenter.stream(list(frames), first=labels))
-    exported = module.signatures["serving_default"](frames=tf.constant(frames[None]), labels=tf.constant(labels[None]))[
-        "labels"
-    ].numpy()[0]
-    masks = np.stack([labels == i for i in results[0].object_ids])[..., None].astype(np.float32)
-    state = module.signatures["start"](image=frames[:1].astype(np.float32), mask=masks)
+    if segmenter.needs_masks:
+        results = list(segmenter.stream(list(frames), first=labels))
+        exported = signatures["serving_default"](frames=frames[None], labels=labels[None])["labels"].numpy()[0]
+        masks = np.stack([labels == i for i in results[0].object_ids])[..., None].astype(np.float32)
+        state, begin = signatures["start"](image=frames[:1].astype(np.float32), mask=masks), 1
+    else:
+        results = list(segmenter.stream(list(frames)))
+        exported = signatures["serving_default"](frames=frames[None])["labels"].numpy()[0]
+        state, begin = signatures["start"](), 0
     largest = 0.0
-    for frame, result in zip(frames[1:], results[1:], strict=True):
-        state = module.signatures["step"](image=frame[None].astype(np.float32), **state)
+    for frame, result in zip(frames[begin:], results[begin:], strict=True):
+        state = signatures["step"](image=frame[None].astype(np.float32), **state)
         probabilities = tf.sigmoid(state.pop("logits"))[..., 0].numpy()
         largest = max(largest, float(np.abs(probabilities - result.probabilities).max()))
     different = int(sum((e != r.labels).sum() for e, r in zip(exported, results, strict=True)))

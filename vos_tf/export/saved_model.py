@@ -3,97 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from vos_tf.errors import VosError
-from vos_tf.inference.graph import VideoGraph, nearest, shrink_or_grow
-from vos_tf.inference.merge import MergeRule, merge_objects
-from vos_tf.media.label_maps import VOID
-
-FRAMES = tf.TensorSpec([None, None, None, None, 3], tf.uint8, name="frames")
-LABELS = tf.TensorSpec([None, None, None], tf.uint8, name="labels")
-IMAGE = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")
-MASK = tf.TensorSpec([None, None, None, 1], tf.float32, name="mask")
+from vos_tf.export.slots import ExportedProposals, ExportedSlots
+from vos_tf.export.steps import ExportedModel
+from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.methods import is_zero_shot
 
 
-class ExportedModel(tf.Module):
-    """What a SavedModel of vos_tf holds.
-
-    * ``start``: ``image`` float32 ``(N or 1, H, W, 3)`` RGB 0..255 and ``mask`` float32 ``(N, H, W, 1)`` 0 or 1 give
-      the state's tensors by name.
-    * ``step``: ``image`` and the state's tensors give ``logits`` float32 ``(N, H, W, 1)`` at the image's size, and the
-      new state's tensors.
-    * ``serving_default``: ``frames`` uint8 ``(B, T, H, W, 3)`` and ``labels`` uint8 ``(B, H, W)``, the label maps of
-      the first frames, give ``labels`` uint8 ``(B, T, H, W)``.
-    """
-
-    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
-        super().__init__(name="vos_tf")
-        self.network = network
-        self._graph = VideoGraph(network, rule)
-
-    def signatures(self) -> dict[str, Any]:
-        """Concrete functions by signature name."""
-        state = self.network.State
-        example = tf.nest.map_structure(lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), self._state_example())
-        specs = {
-            name: tf.TensorSpec(x.shape, x.dtype, name=name) for name, x in zip(state._fields, example, strict=True)
-        }
-        return {
-            "start": tf.function(self._start, input_signature=[IMAGE, MASK]).get_concrete_function(),
-            "step": tf.function(self._step).get_concrete_function(IMAGE, **specs),
-            "serving_default": tf.function(self._clip, input_signature=[FRAMES, LABELS]).get_concrete_function(),
-        }
-
-    def _state_example(self) -> Any:
-        height, width = self._graph.size or (64, 64)
-        return self.network.start(tf.zeros((1, height, width, 3)), tf.zeros((1, height, width, 1)))
-
-    def _start(self, image: Any, mask: Any) -> dict[str, Any]:
-        size = self._graph.size
-        return dict(self.network.start(shrink_or_grow(image, size), nearest(mask, size))._asdict())
-
-    def _step(self, image: Any, **state: Any) -> dict[str, Any]:
-        height, width = tf.shape(image)[1], tf.shape(image)[2]
-        logits, new = self.network.step(shrink_or_grow(image, self._graph.size), self.network.State(**state))
-        logits = tf.image.resize(tf.cast(logits, tf.float32), (height, width), method="bilinear")
-        return {"logits": logits, **new._asdict()}
-
-    def _clip(self, frames: Any, labels: Any) -> dict[str, Any]:
-        flat = tf.reshape(labels, [-1])
-        ids = tf.sort(tf.unique(tf.boolean_mask(flat, (flat > 0) & (flat != VOID)))[0])
-        masks = tf.cast(labels[:, None] == ids[None, :, None, None], tf.uint8)
-        first = tf.where(labels == VOID, tf.zeros_like(labels), labels)
-        if tf.size(ids) == 0:
-            return {"labels": tf.repeat(first[:, None], tf.shape(frames)[1], axis=1)}
-        return {"labels": self._follow(frames, masks, ids, first)}
-
-    def _follow(self, frames: Any, masks: Any, ids: Any, first: Any) -> Any:
-        shape = tf.shape(frames)
-        steps, height, width = shape[1], shape[2], shape[3]
-        objects = tf.shape(ids)[0]
-        # An id of one clip of the batch that another does not show must not appear there.
-        present = tf.cast(tf.reduce_any(masks > 0, axis=(2, 3)), tf.float32)[..., None, None]
-        each = _repeat(objects)
-        state = self._graph.start(each(frames[:, 0]), tf.reshape(masks, [-1, height, width, 1]))
-        results = tf.TensorArray(tf.uint8, size=steps).write(0, first)
-        for time in tf.range(1, steps):
-            features = tf.nest.map_structure(each, self._graph.encode(frames[:, time]))
-            maps, state = self._graph.advance(features, state, height, width)
-            maps = tf.reshape(maps, [-1, objects, height, width]) * present
-            results = results.write(time, merge_objects(maps, ids, self._graph.rule))
-        return tf.transpose(results.stack(), [1, 0, 2, 3])
-
-
-def _repeat(objects: Any) -> Callable[[Any], Any]:
-    def each(x: Any) -> Any:
-        return tf.repeat(x, objects, axis=0)
-
-    return each
+def exported_model(network: Any, rule: MergeRule | None = None) -> ExportedModel:
+    """What is saved of a network."""
+    if not hasattr(network.settings, "slots"):
+        return ExportedModel(network, rule)
+    return ExportedProposals(network, rule) if is_zero_shot(network) else ExportedSlots(network, rule)
 
 
 def export_saved_model(network: Any, folder: Path, rule: MergeRule | None = None) -> None:
@@ -103,12 +29,14 @@ def export_saved_model(network: Any, folder: Path, rule: MergeRule | None = None
     gives the masks that the `Segmenter` gives. An earlier SavedModel in ``folder`` is replaced.
 
     Raises:
-        VosError: ``folder`` holds something that is no SavedModel.
+        VosError: ``folder`` holds something that is no SavedModel, or the rule needs more than probabilities.
     """
+    if rule is not None and rule.name == "painted":
+        raise VosError("merge rule: expected argmax, soft_aggregation or last_wins in a SavedModel, found painted")
     folder = folder.resolve()
     if folder.exists() and not (folder / "saved_model.pb").is_file() and not _is_empty(folder):
         raise VosError(f"{folder}: expected a new folder, or a SavedModel to replace, found something else")
-    module = ExportedModel(network, rule)
+    module = exported_model(network, rule)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)

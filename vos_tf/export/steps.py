@@ -1,0 +1,105 @@
+"""The step of a network with a state per object as TensorFlow functions, ready to be saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from vos_tf.inference.graph import VideoGraph, nearest, shrink_or_grow
+from vos_tf.inference.merge import MergeRule, merge_objects
+from vos_tf.media.label_maps import VOID
+
+FRAMES = tf.TensorSpec([None, None, None, None, 3], tf.uint8, name="frames")
+LABELS = tf.TensorSpec([None, None, None], tf.uint8, name="labels")
+IMAGE = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")
+MASK = tf.TensorSpec([None, None, None, 1], tf.float32, name="mask")
+
+
+class ExportedModel(tf.Module):
+    """What a SavedModel of vos_tf holds.
+
+    * ``start``: ``image`` float32 ``(N or 1, H, W, 3)`` RGB 0..255 and ``mask`` float32 ``(N, H, W, 1)`` 0 or 1 give
+      the state's tensors by name; several of one name are numbered.
+    * ``step``: ``image`` and the state's tensors give ``logits`` float32 ``(N, H, W, 1)`` at the image's size, and the
+      new state's tensors.
+    * ``serving_default``: ``frames`` uint8 ``(B, T, H, W, 3)`` and ``labels`` uint8 ``(B, H, W)``, the label maps of
+      the first frames, give ``labels`` uint8 ``(B, T, H, W)``.
+    """
+
+    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+        super().__init__(name="vos_tf")
+        self.network = network
+        self._graph = VideoGraph(network, rule)
+
+    def signatures(self) -> dict[str, Any]:
+        """Concrete functions by signature name."""
+        return {
+            "start": tf.function(self._start, input_signature=[IMAGE, MASK]).get_concrete_function(),
+            "step": tf.function(self._step).get_concrete_function(IMAGE, **self._state_specs(None)),
+            "serving_default": tf.function(self._clip, input_signature=[FRAMES, LABELS]).get_concrete_function(),
+        }
+
+    def _state_specs(self, objects: int | None) -> dict[str, Any]:
+        """What ``step`` takes besides the image, for a number of objects."""
+        return {
+            name: tf.TensorSpec([objects, *x.shape[1:]], x.dtype, name=name)
+            for name, x in name_tensors(self._state_example()).items()
+        }
+
+    def _state_example(self) -> Any:
+        height, width = self._graph.size or (64, 64)
+        return self.network.start(tf.zeros((1, height, width, 3)), tf.zeros((1, height, width, 1)))
+
+    def _start(self, image: Any, mask: Any) -> dict[str, Any]:
+        size = self._graph.size
+        return name_tensors(self.network.start(shrink_or_grow(image, size), nearest(mask, size)))
+
+    def _step(self, image: Any, **state: Any) -> dict[str, Any]:
+        height, width = tf.shape(image)[1], tf.shape(image)[2]
+        example = self._state_example()
+        old = tf.nest.pack_sequence_as(example, [state[name] for name in name_tensors(example)])
+        logits, new = self.network.step(shrink_or_grow(image, self._graph.size), old)
+        logits = tf.image.resize(tf.cast(logits, tf.float32), (height, width), method="bilinear")
+        return {"logits": logits, **name_tensors(new)}
+
+    def _clip(self, frames: Any, labels: Any) -> dict[str, Any]:
+        flat = tf.reshape(labels, [-1])
+        ids = tf.sort(tf.unique(tf.boolean_mask(flat, (flat > 0) & (flat != VOID)))[0])
+        masks = tf.cast(labels[:, None] == ids[None, :, None, None], tf.uint8)
+        first = tf.where(labels == VOID, tf.zeros_like(labels), labels)
+        if tf.size(ids) == 0:
+            return {"labels": tf.repeat(first[:, None], tf.shape(frames)[1], axis=1)}
+        return {"labels": self._follow(frames, masks, ids, first)}
+
+    def _follow(self, frames: Any, masks: Any, ids: Any, first: Any) -> Any:
+        shape = tf.shape(frames)
+        steps, height, width = shape[1], shape[2], shape[3]
+        objects = tf.shape(ids)[0]
+        # An id of one clip of the batch that another does not show must not appear there.
+        present = tf.cast(tf.reduce_any(masks > 0, axis=(2, 3)), tf.float32)[..., None, None]
+        each = _repeat(objects)
+        state = self._graph.start(each(frames[:, 0]), tf.reshape(masks, [-1, height, width, 1]))
+        results = tf.TensorArray(tf.uint8, size=steps).write(0, first)
+        for time in tf.range(1, steps):
+            features = tf.nest.map_structure(each, self._graph.encode(frames[:, time]))
+            maps, state = self._graph.advance(features, state, height, width)
+            maps = tf.reshape(maps, [-1, objects, height, width]) * present
+            results = results.write(time, merge_objects(maps, ids, self._graph.rule))
+        return tf.transpose(results.stack(), [1, 0, 2, 3])
+
+
+def name_tensors(state: Any) -> dict[str, Any]:
+    """The tensors of a network's state by name, in order: ``hidden``, or ``hidden0``, ``hidden1``... of several."""
+    named: dict[str, Any] = {}
+    for name, value in state._asdict().items():
+        named |= {f"{name}{i}": x for i, x in enumerate(value)} if isinstance(value, tuple) else {name: value}
+    return named
+
+
+def _repeat(objects: Any) -> Callable[[Any], Any]:
+    def each(x: Any) -> Any:
+        return tf.repeat(x, objects, axis=0)
+
+    return each
