@@ -49,12 +49,24 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def test_what_training_writes_is_read(tmp_path: Path) -> None:
     from vos_tf.training.history import EpochRecord, write_history
 
-    rows = [EpochRecord(epoch, 10 * epoch, 1 / epoch, 0.5 if epoch == 2 else None, 1e-5, 2.5) for epoch in (1, 2, 3)]
+    rows = [
+        EpochRecord(
+            epoch=epoch,
+            updates=10 * epoch,
+            loss=1 / epoch,
+            validation_j=0.5 if epoch == 2 else None,
+            validation_loss=2.0 if epoch == 2 else None,
+            lr=1e-5,
+            seconds=2.5,
+        )
+        for epoch in (1, 2, 3)
+    ]
     write_history(tmp_path / "run" / "history.csv", rows)
     (history,) = read_histories([tmp_path / "run"])
     np.testing.assert_allclose(history.columns["loss"], [1, 1 / 2, 1 / 3])
     np.testing.assert_array_equal(history.columns["validation_j"], [np.nan, 0.5, np.nan])
-    assert (history.name, history.losses, history.scores) == ("run", ("loss",), ("validation_j",))
+    np.testing.assert_array_equal(history.columns["validation_loss"], [np.nan, 2.0, np.nan])
+    assert (history.name, history.losses, history.scores) == ("run", ("loss", "validation_loss"), ("validation_j",))
 
 
 def test_runs_are_told_apart_by_as_few_folders_as_it_takes(tmp_path: Path) -> None:
