@@ -274,8 +274,8 @@ def read_recipe(name: str) -> dict[str, Any]:
     return read_yaml(RECIPES / f"{name}.yaml")
 
 
-def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
-    """``["training.lr=1e-4"]`` to nested mappings; values are YAML.
+def parse_assignments(assignments: Sequence[str], *, sections: bool = True) -> dict[str, Any]:
+    """``["training.lr=1e-4"]`` to nested mappings; values are YAML. ``sections``: every key has to be in one.
 
     >>> parse_assignments(["training.lr=0.5", "clips.objects=all"])
     {'training': {'lr': 0.5}, 'clips': {'objects': 'all'}}
@@ -283,14 +283,15 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for assignment in assignments:
         key, separator, value = assignment.partition("=")
-        if not separator or "." not in key:
-            raise VosError(f"--set {assignment}: expected section.key=value, for example training.lr=1e-4")
-        *sections, name = key.strip().split(".")
+        if not separator or (sections and "." not in key):
+            expected = "section.key=value, for example training.lr=1e-4" if sections else "key=value"
+            raise VosError(f"--set {assignment}: expected {expected}")
+        *outer, name = key.strip().split(".")
         try:
             nested: dict[str, Any] = {name: number_or_yaml(value)}
         except yaml.YAMLError:
             raise VosError(f"--set {assignment}: expected a value as YAML writes it, found {value!r}") from None
-        for section in reversed(sections):
+        for section in reversed(outer):
             nested = {section: nested}
         result = merge(result, nested)
     return result

@@ -14,9 +14,12 @@ import yaml
 from docs_pages import DOCS, PAGES, REPOSITORY, code_blocks, prose, table_rows
 
 from vos_tf.commands.main import app
-from vos_tf.config import layered
+from vos_tf.config import layered, parse_assignments
 from vos_tf.datasets.registry import dataset_names
+from vos_tf.inference.one_shot_options import Options as OSVOSOptions
 from vos_tf.inference.one_shot_options import default_options
+from vos_tf.inference.rvos import OneShotOptions, ZeroShotOptions
+from vos_tf.inference.segmenter import Options as S2SOptions
 from vos_tf.models.registry import build_network, default_settings, resolve_settings
 from vos_tf.training.run import SECTIONS, run_config
 
@@ -64,8 +67,16 @@ def test_commands_exist_with_all_their_options(line: str) -> None:
     parameters = parse(arguments)
     if parameters.get("dataset"):
         assert parameters["dataset"].replace("-", "_") in dataset_names()
-    if "assignments" in parameters:
+    if arguments[:1] == ["evaluate"]:
+        assert set(parse_assignments(parameters["assignments"], sections=False)) <= segmenting_options()
+    elif "assignments" in parameters:
         assert run_config(layered(None, parameters.get("recipe"), parameters["assignments"], {}))
+
+
+def segmenting_options() -> set[str]:
+    """Names of all options that any model has when it segments."""
+    kinds = (OneShotOptions, ZeroShotOptions, OSVOSOptions, S2SOptions)
+    return {item.name for kind in kinds for item in dataclasses.fields(kind)}
 
 
 def test_there_are_commands_to_check() -> None:

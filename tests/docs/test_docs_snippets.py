@@ -131,6 +131,12 @@ def test_python_examples_of_osvos(workplace: Path, capsys: pytest.CaptureFixture
     assert names["segmenter"].options.finetune.steps == 2
 
 
+def test_python_examples_of_rvos(capsys: pytest.CaptureFixture[str]) -> None:
+    run_blocks("rvos.md", python_blocks(DOCS / "rvos.md"))
+    slots = tuple(range(1, 11))
+    assert capsys.readouterr().out.splitlines() == ["(1,) (96, 160)"] * 3 + [f"{slots} (10, 96, 160)"] * 3
+
+
 def test_python_examples_of_segmenting(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = run_blocks("segmenting.md", python_blocks(DOCS / "segmenting.md"))
     assert_masks(workplace, segmented(workplace))

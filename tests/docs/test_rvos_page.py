@@ -9,6 +9,7 @@ import pytest
 import yaml
 from docs_pages import DOCS, table_rows
 
+from vos_tf.inference.rvos import OneShotOptions, ZeroShotOptions
 from vos_tf.models.registry import default_settings
 from vos_tf.training.objectives.rvos import Settings
 
@@ -28,3 +29,11 @@ def test_network_settings(trunk: str, column: int) -> None:
 
 def test_objective_settings() -> None:
     assert table("objective setting", 1) == dataclasses.asdict(Settings())
+
+
+@pytest.mark.parametrize(("first", "options"), [
+    ("one-shot option", OneShotOptions()),
+    ("zero-shot option", ZeroShotOptions()),
+])  # fmt: skip
+def test_options_of_segmenting(first: str, options: Any) -> None:
+    assert table(first, 1) == dataclasses.asdict(options)

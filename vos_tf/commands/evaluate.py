@@ -102,7 +102,7 @@ def evaluate(
         protocol=protocol,
         merge=merge,
         background=background,
-        options=merge_options(parse_assignments(assignments), options),
+        options=merge_options(parse_assignments(assignments, sections=False), options),
         workers=workers,
         overlay=overlay,
         overlay_frames=overlay_frames,

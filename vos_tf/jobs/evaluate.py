@@ -139,7 +139,14 @@ def requested_dataset(request: EvaluationRequest) -> Dataset:
         name = name or config.data.dataset
         root = root or Path(config.root if name == config.data.dataset else f"data/{name}")
     split = request.split or VALIDATION_SPLITS.get(name.replace("-", "_"), "val")
-    return open_dataset(name, root, split)
+    return open_dataset(name, root, split, **_annotation(name, root, request))
+
+
+def _annotation(name: str, root: Path, request: EvaluationRequest) -> dict[str, Any]:
+    """Options of the layout: proposals on DAVIS-2017 are scored against annotation of its own, where that is there."""
+    own = name.replace("-", "_") == "davis2017" and (root / "Annotations_unsupervised").is_dir()
+    proposals = request.zero_shot == "proposals" and request.protocol in (None, PROPOSALS_PROTOCOL)
+    return {"unsupervised": True} if own and proposals else {}
 
 
 class Found(NamedTuple):
