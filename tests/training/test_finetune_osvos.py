@@ -71,11 +71,18 @@ def test_losses_are_what_they_are_called(network: Any, batch: tuple[np.ndarray, 
             balanced += (inside + values[~mask & count].mean()) / 4
     assert loss_of(network, "mean", images, targets) == pytest.approx(every, rel=1e-5)
     assert loss_of(network, "balanced_mean", images, targets) == pytest.approx(balanced, rel=1e-5)
+    pooled = 0.0
+    for head in range(2):
+        mask, count = masks[..., head], counts[..., head]
+        inside, outside = surprise[..., head][mask & count], surprise[..., head][~mask & count]
+        pooled += 0.5 * (inside.mean() + outside.mean())
+    assert loss_of(network, "balanced_batch", images, targets) == pytest.approx(pooled, rel=1e-5)
+    assert pooled != pytest.approx(balanced, rel=1e-3)
     authors = class_balanced_cross_entropy(logits, masks.astype(np.float32), counts.astype(np.float32))
     assert loss_of(network, "class_balanced", images, targets) == pytest.approx(float(np.mean(authors)), rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["class_balanced", "balanced_mean", "mean"])
+@pytest.mark.parametrize("kind", ["class_balanced", "balanced_mean", "balanced_batch", "mean"])
 def test_void_counts_nowhere(network: Any, batch: tuple[np.ndarray, np.ndarray], kind: str) -> None:
     images, targets = batch
     nothing = np.full_like(targets, VOID)

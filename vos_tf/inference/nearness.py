@@ -24,7 +24,7 @@ SEEN = 0.5
 def keep_near(
     probabilities: NDArray[np.float32], last: LabelMap, ids: Sequence[int], reach: float
 ) -> NDArray[np.float32]:
-    """Set probabilities to 0 where an object cannot be.
+    """Set probabilities to 0 where an object cannot be: in pieces that do not come near its last mask.
 
     An object that was not seen in the last frame may be anywhere, and so may one that is only found out of its reach.
 
@@ -32,7 +32,7 @@ def keep_near(
         probabilities: float32 ``(N, H, W)``, 0..1.
         last: Label map uint8 ``(H, W)`` of the frame before.
         ids: The N objects.
-        reach: How far an object's pixels may be from its last mask, in square roots of its area.
+        reach: How near a piece has to come to the last mask, in square roots of its area.
 
     Returns:
         float32 ``(N, H, W)``; the input is not changed.
@@ -43,7 +43,9 @@ def keep_near(
         area = elsewhere.size - int(elsewhere.sum())
         if not area:
             continue
-        far = cv2.distanceTransform(elsewhere, cv2.DIST_L2, 3) > max(LEAST_REACH, reach * area**0.5)
-        if (plane[~far] > SEEN).any():
-            plane[far] = 0.0
+        near = cv2.distanceTransform(elsewhere, cv2.DIST_L2, 3) <= max(LEAST_REACH, reach * area**0.5)
+        _, pieces = cv2.connectedComponents((plane > SEEN).astype(np.uint8), connectivity=8)
+        touched = np.unique(pieces[near & (pieces > 0)])
+        if len(touched):
+            plane[(pieces > 0) & ~np.isin(pieces, touched)] = 0.0
     return kept

@@ -24,7 +24,9 @@ class OSVOSFinetuneSettings(FinetuneSettings):
         rates: Learning rates. ``authors``: biases twice as fast as weights, the fusing convolution a hundred times
             slower. ``equal``.
         loss: ``class_balanced``: the authors', summed over pixels. ``balanced_mean``: the mean over the pixels of the
-            object and the mean over the others, half each, whatever the size of the object. ``mean``: over all pixels.
+            object and the mean over the others, half each, whatever the size of the object. ``balanced_batch``: the
+            same over all samples of a batch together, so that those that show more of the object count more. ``mean``:
+            over all pixels.
     """
 
     trainable: str = "all"
@@ -35,7 +37,7 @@ class OSVOSFinetuneSettings(FinetuneSettings):
         super().__post_init__()
         one_of("finetune.trainable", self.trainable, ("all", "head"))
         one_of("finetune.rates", self.rates, ("authors", "equal"))
-        one_of("finetune.loss", self.loss, ("class_balanced", "balanced_mean", "mean"))
+        one_of("finetune.loss", self.loss, ("class_balanced", "balanced_mean", "balanced_batch", "mean"))
 
 
 def finetuned_groups(network: Any, settings: OSVOSFinetuneSettings) -> Sequence[ParameterGroup]:
@@ -76,9 +78,12 @@ def _losses(kind: str, logits: Any, masks: Any, counts: Any) -> Any:
     surprise = ops.softplus(ops.where(masks > 0, -logits, logits))
     if kind == "mean":
         return ops.sum(_mean(surprise, ops.broadcast_to(counts, ops.shape(masks))), axis=-1)
+    if kind == "balanced_batch":
+        parts = [_mean(surprise, weights, (0, 1, 2)) for weights in (masks * counts, (1.0 - masks) * counts)]
+        return ops.sum(0.5 * (parts[0] + parts[1]), axis=-1, keepdims=True)
     return ops.sum(0.5 * (_mean(surprise, masks * counts) + _mean(surprise, (1.0 - masks) * counts)), axis=-1)
 
 
-def _mean(values: Any, weights: Any) -> Any:
-    """Weighted mean over the pixels, ``(N, K)``; 0 where nothing counts."""
-    return ops.sum(values * weights, axis=(1, 2)) / ops.maximum(ops.sum(weights, axis=(1, 2)), 1.0)
+def _mean(values: Any, weights: Any, axes: tuple[int, ...] = (1, 2)) -> Any:
+    """Weighted mean over the pixels, ``(N, K)``, or ``(K,)`` with the images among the axes; 0 where nothing counts."""
+    return ops.sum(values * weights, axis=axes) / ops.maximum(ops.sum(weights, axis=axes), 1.0)
