@@ -70,7 +70,7 @@ def test_only_what_decides_the_masks_counts(osvos: Any, s2s: Any) -> None:
     assert deciding(resolve_options("s2s", s2s, {"objects_per_call": 2})) == {}
     one = deciding(resolve_options("osvos", osvos, {"adapted": "folder"}))
     assert one == deciding(resolve_options("osvos", osvos, {}))
-    assert one["finetune"]["steps"] == 200
+    assert one["finetune"]["steps"] == 400
     assert one != deciding(resolve_options("osvos", osvos, {"finetune": {"seed": 1}}))
 
 

@@ -43,11 +43,18 @@ def parent() -> Any:
     return vos_tf.build("osvos", trunk="small", side_filters=4).network
 
 
+# As simple as can be; the defaults of light trunks are for real video.
+PLAIN = {"scales": (1.0,), "motion": 0.0, "crop": None, "batch_size": 1, "loss": "balanced_mean"}
+PLAIN |= {"schedule": "constant"}
+PLAIN_OPTIONS = {"test_scales": (1.0,), "test_flip": False, "reach": 0.0, "snap": False}
+
+
 def segmenter_of(parent: Any, *, steps: int = 3, finetune: dict[str, Any] | None = None, **given: Any) -> Any:
-    changes = {"steps": steps, "learning_rate": 3e-3, "augment": {}, **(finetune or {})}
+    changes = {**PLAIN, "steps": steps, "learning_rate": 3e-3, "augment": {}, **(finetune or {})}
     plain = dict.fromkeys(("flip", "rotation", "scale", "brightness", "contrast", "saturation"), 0.0)
     changes["augment"] = {**plain, **changes["augment"]}
-    return make_segmenter("osvos", parent, None, resolve_options("osvos", parent, {"finetune": changes, **given}))
+    options = {**PLAIN_OPTIONS, "finetune": changes, **given}
+    return make_segmenter("osvos", parent, None, resolve_options("osvos", parent, options))
 
 
 @pytest.fixture(scope="module")
@@ -200,14 +207,23 @@ def test_a_network_that_was_adapted_to_several_objects_is_no_parent() -> None:
         list(several.stream(FRAMES[:2], first=LABELS[0]))
 
 
-def test_what_is_far_from_the_last_mask_is_left_out() -> None:
+def test_what_is_far_from_the_last_mask_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def nothing_near(probabilities: np.ndarray, last: np.ndarray, ids: tuple[int, ...], reach: float) -> np.ndarray:
+        asked.append((last.copy(), ids, reach))
+        return np.zeros_like(probabilities)
+
+    monkeypatch.setattr("vos_tf.inference.one_shot.keep_near", nothing_near)
     everywhere = vos_tf.build("osvos", trunk="small", side_filters=4).network
     everywhere.fuse.bias.assign([2.0])  # finds the object in every pixel
-    assert (list(segmenter_of(everywhere, steps=0).stream(FRAMES[:2], first=only(3)))[1].labels == 3).all()
-    results = list(segmenter_of(everywhere, steps=0, reach=0.1).stream(FRAMES[:3], first=only(3)))
-    reached = [np.argwhere(result.labels == 3) for result in results]
-    # ten pixels further in every frame
-    assert [rows.max() for rows in (points[:, 0] for points in reached)] == [15, 25, 31]
+    free = list(segmenter_of(everywhere, steps=0).stream(FRAMES[:2], first=only(3)))
+    assert (free[1].labels == 3).all()
+    assert not asked
+    bound = list(segmenter_of(everywhere, steps=0, reach=0.1).stream(FRAMES[:2], first=only(3)))
+    assert not bound[1].labels.any()
+    np.testing.assert_array_equal(asked[0][0], only(3))
+    assert asked[0][1:] == ((3,), 0.1)
 
 
 def test_snapping_comes_last_but_leaves_given_masks_alone(parent: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,9 +89,12 @@ def test_beyond_the_frame_is_void() -> None:
     assert (targets[:9] == VOID).all()
     assert (targets[:, :14] == VOID).all()
     assert not image[:9].any()
-    larger = FrameSamples([FRAME], [4], FinetuneSettings(crop=(60, 90)))(0)[1]
-    np.testing.assert_array_equal(larger[10:50, 15:75] == 1, LABELS == 4)
-    assert (larger[:10] == VOID).all()
+
+
+def test_windows_are_no_larger_than_the_frame() -> None:
+    whole = FrameSamples([FRAME], [4], FinetuneSettings(crop=(60, 90)))(0)[1]
+    np.testing.assert_array_equal(whole == 1, LABELS == 4)
+    assert FrameSamples([FRAME], [4], FinetuneSettings(crop=(60, 20)))(0)[1].shape == (SIZE[0], 20)
 
 
 def test_a_flip_mirrors() -> None:

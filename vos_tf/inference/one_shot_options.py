@@ -75,7 +75,7 @@ def default_options(network: Any) -> Options:
 
 
 def _quick() -> Options:
-    """For light trunks: a few minutes on two cores. Found on nine sequences of DAVIS, see the page on OSVOS."""
+    """For light trunks: a few minutes on two cores. Found on three sequences of DAVIS, see the page on OSVOS."""
     finetune = OSVOSFinetuneSettings(
         steps=400,
         learning_rate=3e-4,
@@ -88,4 +88,4 @@ def _quick() -> Options:
         crop_focus=1.0,
         loss="balanced_batch",
     )
-    return Options(finetune, test_scales=(0.5, 0.75, 1.0), reach=0.25)
+    return Options(finetune, test_scales=(0.75, 1.0), test_flip=True, reach=0.25, snap=True)

@@ -52,7 +52,7 @@ class FinetuneSettings:
         scales: Each sample is scaled by one of these factors, beside ``augment.scale``.
         motion: Share of the samples in which the objects are cut out and moved over the background by themselves
             (as in Lucid Data Dreaming, Khoreva et al. 2017), before all other changes.
-        crop: ``(H, W)`` of a window that is cut from each sample; ``None``: whole frames.
+        crop: ``(H, W)`` of a window that is cut from each sample, no larger than the frame; ``None``: whole frames.
         crop_focus: Share of the windows that show a part of an object for certain; the others lie anywhere.
         seed: Of everything that is drawn.
     """

@@ -57,7 +57,8 @@ class FrameSamples:
         self._means = [float((image @ GREY).mean()) for image in self._images]
         self._settings = settings
         self._frame_size: tuple[int, int] = self._targets[0].shape
-        self.size: tuple[int, int] = settings.crop or self._frame_size
+        height, width = (min(pair) for pair in zip(settings.crop or self._frame_size, self._frame_size, strict=True))
+        self.size: tuple[int, int] = (height, width)
 
     def __call__(self, number: int) -> tuple[NDArray[np.uint8], LabelMap]:
         """The sample of this number."""
