@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import cv2
+import keras
 import numpy as np
 
 from vos_tf.models.rvos import RVOS, RVOSSettings
@@ -16,6 +17,7 @@ ZERO_SHOT = replace(ONE_SHOT, mask_input=False)
 
 def lively(settings: RVOSSettings, seed: int = 0) -> RVOS:
     """A network whose answers differ from slot to slot and pixel to pixel: its weights are larger than new ones."""
+    keras.utils.set_random_seed(seed)
     network = RVOS(settings)
     rng = np.random.default_rng(seed)
     for variable in network.weights:

@@ -89,7 +89,7 @@ def test_instances_are_added_to_finished_results(models: Path, world: Path, tmp_
 
 
 def test_proposals_are_scored_as_such(models: Path, world: Path, tmp_path: Path) -> None:
-    result = call(models, "zero", world, tmp_path, "--zero-shot", "--set", "min_area=0.01")
+    result = call(models, "zero", world, tmp_path, "--zero-shot", "--set", "min_area=0.01", "--background", "0.05")
     assert result.exit_code == 0, result.output
     scores = json.loads((tmp_path / "x" / "scores.json").read_text())
     assert scores["protocol"]["name"] == "davis2017-unsupervised"

@@ -34,6 +34,9 @@ class FirstMaskSegmenter:
 
     needs_masks = True
 
+    def check_video(self, video: Video) -> None:
+        """Any video will do."""
+
     def session(self, size: tuple[int, int]) -> FirstMaskSession:
         """A session for one video of frames ``(H, W)``."""
         return FirstMaskSession(size)

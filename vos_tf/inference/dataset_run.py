@@ -39,6 +39,9 @@ class OpensSessions(Protocol):
 
     needs_masks: bool
 
+    def check_video(self, video: Video) -> None:
+        """Refuse a video whose objects cannot be followed."""
+
     def session_for(self, video: Video) -> FrameByFrame:
         """A session for one video."""
 
@@ -123,7 +126,7 @@ def segment_dataset(
     todo = [video for video in dataset.videos if not is_done(folder, video, instances=instances is not None)]
     for video in todo:
         check_sizes(video)
-        segmenter.session_for(video)  # refuses what it cannot follow
+        segmenter.check_video(video)
     frames = sum(len(video.frames) for video in dataset.videos)
     done = frames - sum(len(video.frames) for video in todo)
     with progress("segmenting", frames, "frames", done) as bar:

@@ -86,11 +86,11 @@ class RVOSSegmenter(VideoSegmenter):
         every, carry = options.decode == "all", options.joining == "carried"
         return OneShotSlotSession(self._graph, size, self.merging, every_slot=every, carry=carry)
 
-    def session_for(self, video: Video) -> Session:
-        """A session for a video of a data set.
+    def check_video(self, video: Video) -> None:
+        """Refuse a video with more objects than the network has slots.
 
         Raises:
-            VosError: The video has more objects than the network has slots.
+            VosError: It is one.
         """
         slots = self.network.settings.slots
         if self.needs_masks and len(video.objects) > slots:
@@ -98,7 +98,6 @@ class RVOSSegmenter(VideoSegmenter):
                 f"{video.name}: expected at most {slots} objects (the slots of this network), found "
                 f"{len(video.objects)}; the same weights fit a network with more (model.settings.slots)"
             )
-        return super().session_for(video)
 
 
 def default_options(network: Any) -> Options:

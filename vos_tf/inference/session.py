@@ -185,6 +185,13 @@ class VideoSegmenter(ABC):
     def session(self, size: tuple[int, int], name: str | None = None) -> Session:
         """A session for one video of frames ``(H, W)``, called ``name`` in messages."""
 
+    def check_video(self, video: Video) -> None:  # noqa: B027 - most methods take any video
+        """Refuse a video whose objects cannot be followed.
+
+        Raises:
+            VosError: It is one.
+        """
+
     def session_for(self, video: Video) -> Session:
         """A session for a video of a data set."""
         return self.session(video.size, video.name)
