@@ -15,7 +15,7 @@ def test_shipped_models_are_light_and_have_a_card() -> None:
     assert "s2s_small_synthetic" in shipped_models()
     for name in shipped_models():
         assert (SHIPPED / name / "MODEL_CARD.md").is_file()
-        assert sum(path.stat().st_size for path in (SHIPPED / name).iterdir()) < 5_000_000
+        assert sum(path.stat().st_size for path in (SHIPPED / name).iterdir()) <= 12_000_000
 
 
 def mean_j(videos: range) -> tuple[float, float]:

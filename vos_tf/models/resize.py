@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 @lru_cache(maxsize=256)
 def _static_weights(new: int, old: int) -> NDArray[np.float32]:
     distance = np.abs(np.arange(new)[:, None] * (old - 1) - np.arange(old)[None, :] * max(new - 1, 1))
-    return np.maximum(1.0 - distance / max(new - 1, 1), 0.0).astype(np.float32)
+    weights: NDArray[np.float32] = np.maximum(1.0 - distance / max(new - 1, 1), 0.0).astype(np.float32)
+    return weights
 
 
 def interpolation_weights(new: Any, old: Any) -> Any:

@@ -296,7 +296,8 @@ class RVOS(keras.Model):
         """
         truth = self._slot_masks(masks)
         count = (slots or self.settings.slots) if truth is None else truth.shape[1]
-        hidden, mask, found = None, None, []
+        hidden, mask = None, None
+        found: list[tuple[Any, Any, Any]] = []
         for time, features in enumerate(self._encode_clip(frames, training)):
             if truth is not None:
                 if time == 0 or previous == "truth":
@@ -378,16 +379,9 @@ class RVOS(keras.Model):
 
 def _conv(filters: int, kernel: int, channels: int, name: str, **options: Any) -> Any:
     """A built and padded convolution with PyTorch's initial weights."""
-    initial = torch_uniform(channels * kernel**2)
-    layer = keras.layers.Conv2D(
-        filters,
-        kernel,
-        padding="same",
-        kernel_initializer=initial,
-        bias_initializer=torch_uniform(channels * kernel**2),
-        name=name,
-        **options,
-    )
+    initial, bias = torch_uniform(channels * kernel**2), torch_uniform(channels * kernel**2)
+    options = {"kernel_initializer": initial, "bias_initializer": bias, "padding": "same", **options}
+    layer = keras.layers.Conv2D(filters, kernel, name=name, **options)
     layer.build((None, None, None, channels))
     return layer
 
