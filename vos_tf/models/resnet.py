@@ -52,10 +52,10 @@ class BatchNorm(keras.layers.BatchNormalization):
     def _move(self, statistic: Any, values: Any) -> None:
         """Move a statistic towards the values of the frames ``(frames, 1, 1, 1, C)``, one after the other."""
         values = ops.cast(ops.stop_gradient(values), statistic.dtype)[:, 0, 0, 0]
-        moved = ops.convert_to_tensor(statistic)
-        for frame in range(self.frames):
-            moved = moved * self.momentum + values[frame] * (1.0 - self.momentum)
-        statistic.assign(moved)
+        kept = [self.momentum ** (self.frames - frame) for frame in range(self.frames + 1)]
+        weights = [[(1.0 - self.momentum) * later] for later in kept[1:]]
+        moves = ops.sum(values * ops.convert_to_tensor(weights, dtype=statistic.dtype), axis=0)
+        statistic.assign(statistic * kept[0] + moves)
 
 
 @contextmanager

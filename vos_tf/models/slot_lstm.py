@@ -102,11 +102,11 @@ class SlotConvLSTM(keras.layers.Layer):
 
     def _cell(self, gates: Any, cell: Any) -> tuple[Any, Any]:
         """State from the gates ``(B, h, w, 4 * filters)`` and the cell of the slot before (``None``: zeros)."""
-        opened = ops.sigmoid(gates[..., : 3 * self.filters])
-        new = opened[..., : self.filters] * ops.tanh(gates[..., 3 * self.filters :])
+        i, f, o, g = ops.split(gates, 4, axis=-1)
+        new = ops.sigmoid(i) * ops.tanh(g)
         if cell is not None:
-            new = new + opened[..., self.filters : 2 * self.filters] * cell
-        return opened[..., 2 * self.filters :] * ops.tanh(new), new
+            new = new + ops.sigmoid(f) * cell
+        return ops.sigmoid(o) * ops.tanh(new), new
 
     def _unrolled(self, gates: Any, kernel: Any, gate: Any, slots: int) -> tuple[Any, Any]:
         hidden, cell = self._cell(gates[0], None)
