@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from golden_cosnet import network_of, raw_frames
 from golden_outputs import Golden, load_golden
 
 from vos_tf.models.cosnet import GROUP, PAIR, TIANCHI, COSNet
-from vos_tf.porting.assign import assign
 from vos_tf.porting.cosnet import cosnet_names, tianchi_names
-from vos_tf.porting.layouts import NameTable
 
 # In spreads of the original's output; the fixtures' own tolerances are tighter and checked as well.
 SPREADS = 1e-4
-
-
-def network_of(golden: Golden, settings: Any, table: Callable[[Any], NameTable]) -> COSNet:
-    network = COSNet(settings)
-    assign(network, table(network), golden.weights, Path("fixture"), "COSNet")
-    return network
-
-
-def raw_frames(golden: Golden, key: str = "clip") -> np.ndarray:
-    """RGB 0..255 frames ``(T, H, W, 3)`` of an input whose channels lie in the order B, G, R."""
-    spec = golden.meta["inputs"][key]
-    frames, _ = golden.rules.video(
-        spec["name"],
-        golden.meta["salt"],
-        spec["frames"],
-        spec["height"],
-        spec["width"],
-        spec.get("objects", 1),
-        high=255.0,
-    )
-    return np.ascontiguousarray(frames[..., ::-1])
 
 
 def parameters(network: COSNet) -> int:

@@ -23,7 +23,7 @@ from vos_tf.models.deeplab import (
 )
 from vos_tf.models.layers import NORMALIZATIONS, fold_time
 from vos_tf.models.resize import resize_align_corners
-from vos_tf.models.resnet import BatchNorm
+from vos_tf.models.resnet import BatchNorm, statistics_by_frame
 
 FUSIONS = ("predictions", "summaries", "joint")
 
@@ -285,7 +285,7 @@ class COSNet(keras.Model):
             training: Normalise by the batch's statistics, one position in the clips at a time, and follow them.
         """
         size = tuple(ops.shape(frames)[2:4])
-        features = [self.encode(frames[:, time], training) for time in range(frames.shape[1])]
+        features = self._encode_clip(frames, training)
         references = ops.stack(features[1:], axis=1)
         maps = [self._fused(features[0], references, size, self.settings.fusion, training)]
         if len(features) == len(self.heads) == 2:
@@ -294,6 +294,14 @@ class COSNet(keras.Model):
             maps.append(self._upsampled(fold_time(logits), size))
         sides = [self.side(x, size) for x in features] if self.side_head else []
         return COSNetLogits(_stacked(maps), _stacked(sides) if sides else None)
+
+    def _encode_clip(self, frames: Any, training: bool) -> list[Any]:
+        """Features of each frame of clips; all go through the encoder together, time first."""
+        steps = frames.shape[1]
+        norms = [*self.trunk.layers, *self.pyramid.norms, self.pyramid.fuse_norm]
+        with statistics_by_frame(norms, steps if training else 1):
+            features = self.encode(fold_time(ops.swapaxes(frames, 0, 1)), training)
+        return list(ops.split(features, steps, axis=0))
 
     @property
     def affinity(self) -> Any:

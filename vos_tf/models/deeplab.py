@@ -20,12 +20,25 @@ from vos_tf.errors import VosError
 from vos_tf.models.backbones import TrunkKind, load_trunk_weights
 from vos_tf.models.layers import ImageNormalization
 from vos_tf.models.resnet import RESNETS, BatchNorm
-from vos_tf.models.vgg import FrozenBatchNormalization
 
 OUTPUT_STRIDES = (8, 16)
 RATES = (6, 12, 18)
 # Blocks of MobileNetV2 that lose their stride, by output stride.
 MOBILENET_V2_UNSTRIDED = {8: (6, 13), 16: (13,)}
+
+
+@keras.saving.register_keras_serializable("vos_tf")
+class FixedBatchNorm(BatchNorm):
+    """`BatchNorm` whose weights never train; in training its statistics follow the batches all the same."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the four vectors for inputs ``(N, h, w, C)``."""
+        names = {"gamma": "ones", "beta": "zeros", "moving_mean": "zeros", "moving_variance": "ones"}
+        for name, initializer in names.items():
+            weight = self.add_weight(
+                shape=input_shape[-1:], initializer=initializer, name=name, trainable=False, autocast=False
+            )
+            setattr(self, name, weight)
 
 
 def _convolve(x: Any, filters: int, kernel: int, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
@@ -48,7 +61,7 @@ def _bottleneck(x: Any, width: int, stride: int, dilation: int, name: str) -> An
     shortcut = x
     if x.shape[-1] != 4 * width:
         shortcut = _convolve(x, 4 * width, 1, f"{name}_downsample_conv", stride=stride)
-        shortcut = FrozenBatchNormalization(name=f"{name}_downsample_bn")(shortcut)
+        shortcut = FixedBatchNorm(name=f"{name}_downsample_bn")(shortcut)
     plan = ((width, 1, stride, 1), (width, 3, 1, dilation), (4 * width, 1, 1, 1))
     for index, (filters, kernel, step, rate) in enumerate(plan, start=1):
         x = _convolve(x, filters, kernel, f"{name}_conv{index}", stride=step, dilation=rate)
@@ -140,6 +153,41 @@ def deeplab_trunk(trunk: str) -> DeepLabTrunk:
     return DEEPLAB_TRUNKS[trunk]
 
 
+def dilated_convolution(x: Any, kernel: Any, rate: int) -> Any:
+    """3x3 convolution with dilation, zeros around the map, as one matrix product for each row of the kernel.
+
+    With dilations as large as half the map the convolutions that TensorFlow has for CPUs are several times slower,
+    and spend time on zeros: here rows of the kernel see only those rows of the map that are there.
+
+    Args:
+        x: ``(N, h, w, C)``.
+        kernel: ``(3, 3, C, F)``.
+        rate: The dilation.
+
+    Returns:
+        ``(N, h, w, F)``.
+    """
+    batch, height, width, channels = ops.shape(x)
+    filters = kernel.shape[-1]
+    parts = []
+    for row, shift in enumerate((-rate, 0, rate)):
+        count = height - abs(shift)
+        if isinstance(count, int) and count <= 0:
+            continue
+        count = count if isinstance(count, int) else ops.maximum(count, 0)
+        start = max(shift, 0)
+        weights = ops.reshape(ops.transpose(kernel[row], (1, 0, 2)), (channels, 3 * filters))
+        products = ops.matmul(ops.reshape(x[:, start : start + count], (-1, channels)), weights)
+        products = ops.reshape(products, (batch, count, width, 3 * filters))
+        products = ops.pad(products, ((0, 0), (0, 0), (rate, rate), (0, 0)))
+        left, middle, right = (
+            products[:, :, i * rate : i * rate + width, i * filters : (i + 1) * filters] for i in range(3)
+        )
+        outside = (height - count, 0) if shift < 0 else (0, height - count)
+        parts.append(ops.pad(left + middle + right, ((0, 0), outside, (0, 0), (0, 0))))
+    return sum(parts[1:], start=parts[0])
+
+
 @keras.saving.register_keras_serializable("vos_tf")
 class AtrousPyramid(keras.layers.Layer):
     """Atrous spatial pyramid pooling: the mean over the image, a 1x1 and three dilated 3x3 convolutions, put together.
@@ -176,12 +224,19 @@ class AtrousPyramid(keras.layers.Layer):
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Map ``(N, h, w, channels)`` to ``(N, h, w, outputs)``."""
-        branches = []
-        for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            source = ops.mean(x, axis=(1, 2), keepdims=True) if index == 0 else x
-            branches.append(ops.relu(norm(convolution(source), training=training)))
+        image = ops.mean(x, axis=(1, 2), keepdims=True)
+        maps = [
+            self.convolutions[0](image),
+            self.convolutions[1](x),
+            *(self._dilated(x, c) for c in self.convolutions[2:]),
+        ]
+        branches = [ops.relu(norm(y, training=training)) for norm, y in zip(self.norms, maps, strict=True)]
         branches[0] = ops.broadcast_to(branches[0], ops.shape(branches[1]))
         return self.prelu(self.fuse_norm(self.fuse(ops.concatenate(branches, axis=-1)), training=training))
+
+    def _dilated(self, x: Any, layer: Any) -> Any:
+        kernel, bias = (ops.cast(weight, x.dtype) for weight in (layer.kernel, layer.bias))
+        return dilated_convolution(x, kernel, layer.dilation_rate[0]) + bias
 
 
 def _built(layer: Any, channels: int) -> Any:

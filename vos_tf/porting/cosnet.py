@@ -74,19 +74,19 @@ def cosnet_settings(tensors: Mapping[str, Array], path: Path, given: Mapping[str
     Pair and group model have the same tensors: it is the pair model unless the given ``fusion`` is ``joint``.
 
     Raises:
-        VosError: The trunk is neither ResNet-50 nor ResNet-101.
+        VosError: The trunk is neither ResNet-50 nor ResNet-101, or tensors that decide are missing.
     """
     group = given.get("fusion") == GROUP.fusion
-    return _depth(tensors, path), _differences(GROUP if group else PAIR)
+    return _depth(tensors, path), {**_differences(GROUP if group else PAIR), **_widths(tensors, path)}
 
 
 def tianchi_settings(tensors: Mapping[str, Array], path: Path, _given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Trunk and settings of a checkpoint of the Tianchi code.
 
     Raises:
-        VosError: The trunk is neither ResNet-50 nor ResNet-101.
+        VosError: As `cosnet_settings`.
     """
-    return _depth(tensors, path), _differences(TIANCHI)
+    return _depth(tensors, path), {**_differences(TIANCHI), **_widths(tensors, path)}
 
 
 def _differences(settings: COSNetSettings) -> dict[str, Any]:
@@ -102,6 +102,15 @@ def _depth(tensors: Mapping[str, Array], path: Path) -> str:
             f"{path}: expected a trunk with 6 (ResNet-50) or 23 (ResNet-101) blocks encoder.layer3.*, found {blocks}"
         )
     return DEPTHS[blocks]
+
+
+def _widths(tensors: Mapping[str, Array], path: Path) -> dict[str, int]:
+    names = {"pyramid_filters": "encoder.layer5.conv.weight", "feature_filters": "encoder.layer5.bottleneck.weight"}
+    for name in names.values():
+        if name not in tensors or tensors[name].ndim != 4:
+            found = f"one of shape {tensors[name].shape}" if name in tensors else "none"
+            raise VosError(f"{path}: expected a tensor {name} with four axes, found {found}")
+    return {setting: tensors[name].shape[0] for setting, name in names.items()}
 
 
 SOURCES = {

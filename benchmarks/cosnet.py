@@ -1,0 +1,228 @@
+"""COSNet's kept reference features and tiled attention, against running pairs, ours and in PyTorch: ratios as JSON.
+
+    python benchmarks/cosnet.py [--repeats 3] [--size 473] [--batch 1] [--threads 2] [--parts frame train attention]
+
+ResNet-101. ``frame``: seconds per frame with 5 references, whose features were computed before, against five passes of
+the pair model (both trunks each time), ours and, as the original does it, in PyTorch. ``train``: a training step of
+pairs (two trunks, both losses, momentum). ``attention``: one frame against 5 references from their features: in tiles,
+whole, and pair by pair in PyTorch; ``_mib`` is what peak memory grows by. Each side lives in its own process and is
+measured in turn with the others; ``cpu_ratio``, of processor times, is the steadier one on a busy machine. Without
+PyTorch only our own times are given. ``sgemm`` is the rate of a 4096^3 matrix product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+REFERENCES = 5
+Work = Callable[[], Any]
+SIDES = {
+    "frame": ("kept", "pairs", "torch_pairs"),
+    "train": ("ours", "torch"),
+    "attention": ("tiled", "whole", "torch"),
+}
+
+
+def _frames(count: int, size: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 255, (count, size, size, 3)).astype(np.float32)
+
+
+def _masks(count: int, size: int) -> np.ndarray:
+    masks = np.zeros((count, 1, size, size), np.float32)
+    masks[:, :, size // 4 : size // 2, size // 4 : size // 2] = 1
+    return masks
+
+
+def our_work(part: str, side: str, arguments: argparse.Namespace) -> Work:
+    """One frame, training step or attention of ours; the first call compiles it."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
+    from vos_tf.models.cosnet import COSNet, COSNetSettings
+
+    size = arguments.size
+    if part == "attention":
+        return _our_attention(0 if side == "whole" else COSNetSettings().attention_tile, size)
+    network = COSNet(COSNetSettings(size=(size, size)))
+    if part == "train":
+        return _our_training(network, arguments.batch, size)
+    frames = tf.constant(_frames(1 + REFERENCES, size))
+    if side == "kept":
+        state = network.start(frames[1:2])
+        state = state._replace(references=tf.repeat(state.references, REFERENCES, axis=0))
+        step = tf.function(network.step)
+        return lambda: step(frames[:1], state)[0].numpy()
+    pair = tf.function(network.call)
+    order = [(0, index) for index in range(1, 1 + REFERENCES)]
+    return lambda: np.mean([pair(tf.gather(frames, item)[None]).frames.numpy() for item in order], axis=0)
+
+
+def _our_attention(tile: int, size: int) -> Work:
+    import tensorflow as tf
+
+    from vos_tf.models.co_attention import CoAttention
+
+    layer = CoAttention(256, tile=tile)
+    cells = (size + 7) // 8
+    rng = np.random.default_rng(0)
+    features = tf.constant(rng.normal(size=(1, cells, cells, 256)).astype(np.float32))
+    references = tf.constant(rng.normal(size=(1, REFERENCES, cells, cells, 256)).astype(np.float32))
+    attend = tf.function(layer.call)
+    return lambda: attend(features, references).numpy()
+
+
+def _our_training(network: Any, batch: int, size: int) -> Work:
+    import tensorflow as tf
+
+    from vos_tf.config import TrainingSettings
+    from vos_tf.losses_cosnet import positive_ratio_loss
+    from vos_tf.training.optimizers import ParameterGroup, make_optimizer
+
+    variables = network.trainable_variables
+    settings = TrainingSettings(optimizer="sgd", momentum=0.9, lr=2.5e-4, weight_decay=5e-4)
+    optimizer = make_optimizer(settings, [ParameterGroup("all", variables)])
+    frames = tf.constant(np.stack([_frames(2, size)] * batch))
+    masks = tf.constant(np.stack([_masks(2, size)] * batch))
+
+    @tf.function
+    def step() -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(positive_ratio_loss(network(frames, training=True).frames, masks))
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        optimizer.apply(gradients, variables)
+        return loss
+
+    return lambda: step().numpy()
+
+
+def torch_work(part: str, arguments: argparse.Namespace) -> Work:
+    """The same of the network in PyTorch."""
+    import torch
+    from cosnet_torch import TorchCoAttention, TorchCOSNet, pair_loss
+
+    torch.set_num_threads(arguments.threads)
+    size, batch = arguments.size, arguments.batch
+    if part == "attention":
+        cells = (size + 7) // 8
+        layer = TorchCoAttention().eval()
+        features = torch.randn(1, 256, cells, cells)
+        references = torch.randn(REFERENCES, 1, 256, cells, cells)
+        return torch.no_grad()(lambda: torch.stack([layer(features, other)[0] for other in references]))
+    layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
+    network = TorchCOSNet().to(memory_format=layout)
+    count = 1 + REFERENCES if part == "frame" else 2 * batch
+    frames = torch.from_numpy(_frames(count, size)).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    if part == "frame":
+        network.eval()
+        return torch.no_grad()(
+            lambda: torch.stack([network(frames[:1], frames[i : i + 1])[0] for i in range(1, count)]).mean(0)
+        )
+    masks = [torch.from_numpy(_masks(batch, size))] * 2
+    optimizer = torch.optim.SGD(network.parameters(), 2.5e-4, 0.9, weight_decay=5e-4)
+
+    def work() -> None:
+        optimizer.zero_grad()
+        pair_loss(network(frames[:batch], frames[batch:])[:2], masks).backward()
+        optimizer.step()
+
+    return work
+
+
+def sgemm_work() -> Work:
+    """A matrix product of 4096^3."""
+    x = np.random.default_rng(0).standard_normal((4096, 4096)).astype(np.float32)
+    return lambda: x @ x
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def serve(connection: Any, part: str, side: str, arguments: argparse.Namespace) -> None:
+    """In a process of its own: answer requests with the seconds of one piece of work, on the clock and of processors.
+
+    In the end come the peak memory and its growth since the work was prepared.
+    """
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if side == "sgemm":
+        work = sgemm_work()
+    elif side.startswith("torch"):
+        work = torch_work(part, arguments)
+    else:
+        work = our_work(part, side, arguments)
+    before = _peak()
+    work()
+    connection.send(True)
+    while connection.recv():
+        start = time.perf_counter(), time.process_time()
+        work()
+        connection.send((time.perf_counter() - start[0], time.process_time() - start[1]))
+    connection.send((_peak(), _peak() - before))
+
+
+def measure(part: str, sides: list[str], arguments: argparse.Namespace) -> dict[str, tuple[np.ndarray, float, float]]:
+    """Seconds of each side ``(repeats, 2)``, taken in turn, its peak memory and how much that grew, in MiB."""
+    context = multiprocessing.get_context("spawn")
+    lines, processes = {}, []
+    for side in sides:
+        lines[side], theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, part, side, arguments))
+        process.start()
+        theirs.close()  # so that a process that fails ends the wait for it
+        processes.append(process)
+        lines[side].recv()
+    times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+    for _ in range(arguments.repeats):
+        for side in sides:
+            lines[side].send(True)
+            times[side].append(lines[side].recv())
+    found = {}
+    for side in sides:
+        lines[side].send(False)
+        found[side] = (np.array(times[side]), *lines[side].recv())
+    for process in processes:
+        process.join()
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--size", type=int, default=473)
+    parser.add_argument("--batch", type=int, default=1, help="pairs in a training step")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--channels-last", action="store_true", help="PyTorch's other memory format")
+    parser.add_argument("--parts", nargs="+", default=list(SIDES), choices=list(SIDES))
+    arguments = parser.parse_args()
+    for part in arguments.parts:
+        sides = [side for side in SIDES[part] if find_spec("torch") or not side.startswith("torch")]
+        report: dict[str, Any] = {"benchmark": "cosnet", "part": part, **vars(arguments)}
+        del report["parts"]
+        found = measure(part, [*sides, "sgemm"], arguments)
+        report["sgemm_gflops"] = round(2 * 4096**3 / float(np.median(found.pop("sgemm")[0][:, 0])) / 1e9)
+        ours = found[sides[0]]
+        for side, (times, peak, growth) in found.items():
+            wall, cpu = np.median(times, axis=0)
+            report |= {f"{side}_ms": round(1000 * wall), f"{side}_cpu_ms": round(1000 * cpu)}
+            report |= {f"{side}_peak_mib": round(peak), f"{side}_mib": round(growth)}
+            if side != sides[0]:
+                ratios = np.median(ours[0] / times, axis=0)
+                report |= {f"ratio_to_{side}": round(ratios[0], 3), f"cpu_ratio_to_{side}": round(ratios[1], 3)}
+                report[f"memory_ratio_to_{side}"] = round(ours[2] / growth, 3)
+        print(json.dumps(report), flush=True)
+
+
+if __name__ == "__main__":
+    main()
