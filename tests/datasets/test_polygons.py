@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vos_tf.datasets.still_images.polygons import Instance, fill_polygon, read_polygons, render_instances
@@ -42,8 +42,9 @@ def test_the_even_odd_rule_at_pixel_centres(points):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.floats(0.1, 12.9), st.floats(0.1, 9.9), polygons)
-def test_triangles_that_share_edges_leave_no_gap_and_no_overlap(x, y, _):
+@example(1.3, 0.1)  # where the edge in one direction and in the other differ in their last digit at a pixel's centre
+@given(st.floats(0.1, 12.9), st.floats(0.1, 9.9))
+def test_triangles_that_share_edges_leave_no_gap_and_no_overlap(x, y):
     corners = np.array([[0, 0], [13, 0], [13, 10], [0, 10]])
     parts = [filled([corner, following, (x, y)]) for corner, following in zip(corners, np.roll(corners, -1, 0))]  # noqa: B905
     np.testing.assert_array_equal(np.sum(parts, axis=0), np.ones(SIZE))

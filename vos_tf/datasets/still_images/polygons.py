@@ -102,11 +102,14 @@ def fill_polygon(points: NDArray[np.float64], size: tuple[int, int]) -> Patch:
         size: ``(H, W)`` of the image; what lies outside is cut off.
     """
     height, width = size
-    x0, y0 = points.T
-    x1, y1 = np.roll(points, -1, axis=0).T
+    following = np.roll(points, -1, axis=0)
+    # Every edge is taken downwards, so that polygons that share it, in whatever direction, compute the same crossings.
+    downwards = (points[:, 1] < following[:, 1])[:, None]
+    x0, y0 = np.where(downwards, points, following).T
+    x1, y1 = np.where(downwards, following, points).T
     # Rows whose centre line each edge crosses, first to end; half-open, so that a corner counts once.
-    first = np.clip(np.ceil(np.minimum(y0, y1) - 0.5), 0, height).astype(np.int64)
-    end = np.clip(np.ceil(np.maximum(y0, y1) - 0.5), 0, height).astype(np.int64)
+    first = np.clip(np.ceil(y0 - 0.5), 0, height).astype(np.int64)
+    end = np.clip(np.ceil(y1 - 0.5), 0, height).astype(np.int64)
     counts = end - first
     edge = np.repeat(np.arange(len(points)), counts)
     rows = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]
