@@ -143,6 +143,24 @@ def test_step_schedule_falls_by_its_factor() -> None:
     assert [learning_rate(settings, step, 10) for step in (0, 9, 10, 19, 20)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
+def test_step_schedule_of_rs2s() -> None:
+    """Times 0.99 after every 4 epochs, from epoch 150 on (400 in all)."""
+    settings = TrainingSettings(
+        n_epochs=400, lr=1.0, schedule="step", schedule_power=0.99, schedule_every=4, schedule_after=150
+    )
+    rates = [learning_rate(settings, 2 * epoch, 2) for epoch in (0, 153, 154, 157, 158, 399)]
+    assert rates == pytest.approx([1, 1, 0.99, 0.99, 0.99**2, 0.99**62])
+
+
+def test_schedules_begin_after_the_epochs_at_the_full_rate() -> None:
+    settings = TrainingSettings(
+        n_epochs=8, lr=1.0, schedule="polynomial", schedule_power=1, schedule_after=3, warmup_epochs=1
+    )
+    rates = [learning_rate(settings, step, 2) for step in range(16)]
+    assert rates[:8] == pytest.approx([0.5, 1, 1, 1, 1, 1, 1, 1])
+    assert rates[8:] == pytest.approx([1 - step / 8 for step in range(8)])
+
+
 def test_the_projects_own_config_file_holds_the_defaults() -> None:
     shipped = yaml.safe_load((Path(__file__).parent.parent / "config.yaml").read_text())
     assert plain(run_config(shipped)) == plain(run_config({}))

@@ -108,6 +108,8 @@ class TrainingSettings:
         schedule: ``constant``, ``cosine``, ``polynomial``, ``exponential`` or ``step``.
         schedule_power: Exponent of ``polynomial``; total decay factor of ``exponential``; factor of ``step``.
         schedule_steps: Number of equal stretches of ``step``.
+        schedule_every: Epochs of a stretch of ``step``, instead of their number; 0: ``schedule_steps`` equal ones.
+        schedule_after: Epochs at the full rate before the schedule begins.
         warmup_epochs: Epochs in which the learning rate rises from 0.
         optimizer: ``adam``, ``sgd`` (with ``momentum``) or ``rmsprop``.
         momentum: Of ``sgd``.
@@ -136,6 +138,8 @@ class TrainingSettings:
     schedule: str = "constant"
     schedule_power: float = 0.9
     schedule_steps: int = 3
+    schedule_every: float = 0.0
+    schedule_after: float = 0.0
     warmup_epochs: float = 0.0
     optimizer: str = "adam"
     momentum: float = 0.9
@@ -171,8 +175,8 @@ class TrainingSettings:
                 f"training.micro_batches: expected a divisor of the batch size {self.batch_size}, "
                 f"found {self.micro_batches}"
             )
-        rates = ("schedule_power", "warmup_epochs", "clip_norm", "weight_decay", "min_delta")
-        for name in (*rates, "seed", "validation_clips", "patience"):
+        rates = ("schedule_power", "schedule_every", "schedule_after", "warmup_epochs", "clip_norm", "weight_decay")
+        for name in (*rates, "min_delta", "seed", "validation_clips", "patience"):
             if not getattr(self, name) >= 0:  # refuses nan, too
                 raise VosError(f"training.{name}: expected 0 or more, found {getattr(self, name)}")
         if not 0 <= self.momentum < 1:

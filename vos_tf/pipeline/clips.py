@@ -117,7 +117,7 @@ class _Rows(NamedTuple):
 
 
 def _dataset(epoch: _Epoch, rows: _Rows, steps: range, threads: int) -> Any:
-    shortest, longest = epoch.options.lengths
+    shortest, longest = epoch.options.in_epoch(epoch.epoch).lengths
     time = 1 + longest if shortest == longest else None
     shape = (rows.share if rows.always else None, time, *epoch.size)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from vos_tf.errors import VosError
 
 _CHOICES = {
+    "growth": ("exact", "up_to"),
     "frames": ("annotated", "all"),
     "reference": ("before_clip", "first_of_video"),
     "objects": ("one", "all", "foreground"),
@@ -26,9 +27,13 @@ class ClipOptions:
         clip_length: T, the number of frames after the reference frame; or the lowest and the highest T, and each
             batch draws its own (S2S paper: 5 to 11). As text ``7`` or ``5-11``, too. 0: the reference frame alone,
             for networks that learn from single images.
+        grow_every: T grows from the lowest to the highest, by one after so many epochs; 0: it does not.
+        growth: ``exact``: all clips of an epoch have the T that has been reached, and after the epochs of the highest
+            each batch draws its own. ``up_to``: each batch draws from the lowest to what has been reached.
         stride: Step from one frame of a clip to the next, counted in ``frames``.
         frames: ``annotated``: a clip steps through the annotated frames of its object. ``all``: through all frames
             of the video from the object's first to its last; those without a mask are marked as not annotated.
+        annotated_epochs: With ``frames="all"``: the first so many epochs step through annotated frames (S2S paper).
         reference: ``before_clip``: the frame directly before the clip (S2S paper). ``first_of_video``: the first
             frame of the object; the clip is anywhere behind it.
         objects: ``one``: a clip follows one object. ``all``: it follows all objects of the reference frame, at
@@ -49,8 +54,11 @@ class ClipOptions:
     """
 
     clip_length: int | tuple[int, int] | str = (5, 11)
+    grow_every: int = 0
+    growth: str = "exact"
     stride: int = 1
     frames: str = "annotated"
+    annotated_epochs: int = 0
     reference: str = "before_clip"
     objects: str = "one"
     max_objects: int = 5
@@ -77,6 +85,7 @@ class ClipOptions:
             raise VosError(
                 f"clips.clip_length: expected 0 alone, or 1 or more with the lowest first, found {self.clip_length}"
             )
+        self._check_stages()
         if self.stride < 1:
             raise VosError(f"clips.stride: expected 1 or more, found {self.stride}")
         if not 1 <= self.max_objects <= 254:
@@ -92,9 +101,18 @@ class ClipOptions:
         if self.size is not None and min(self.size) < 1:
             raise VosError(f"clips.size: expected height and width in pixels, found {self.size}")
 
+    def _check_stages(self) -> None:
+        for name in ("grow_every", "annotated_epochs"):
+            if getattr(self, name) < 0:
+                raise VosError(f"clips.{name}: expected 0 or more epochs, found {getattr(self, name)}")
+        if self.grow_every and self.lengths[0] == self.lengths[1]:
+            raise VosError(f"clips.grow_every: expected a range as clip_length, such as 5-11, found {self.clip_length}")
+        if self.annotated_epochs and self.frames != "all":
+            raise VosError(f"clips.annotated_epochs: expected frames 'all' for the epochs after, found {self.frames!r}")
+
     @property
     def lengths(self) -> tuple[int, int]:
-        """Lowest and highest T."""
+        """Lowest and highest T, over all epochs."""
         if isinstance(self.clip_length, tuple):
             return self.clip_length
         return int(self.clip_length), int(self.clip_length)
@@ -103,6 +121,23 @@ class ClipOptions:
     def objects_per_clip(self) -> int:
         """K, the number of object slots of a clip."""
         return self.max_objects if self.objects == "all" else 1
+
+    def in_epoch(self, epoch: int) -> ClipOptions:
+        """What holds in one epoch, from 0: options without stages."""
+        lowest, highest = self.lengths
+        if self.grow_every:
+            reached = lowest + epoch // self.grow_every
+            if self.growth == "up_to":
+                highest = min(reached, highest)
+            elif reached <= highest:
+                lowest = highest = reached
+        return replace(
+            self,
+            clip_length=(lowest, highest),
+            grow_every=0,
+            frames="annotated" if epoch < self.annotated_epochs else self.frames,
+            annotated_epochs=0,
+        )
 
     def for_validation(self) -> ClipOptions:
         """The same clips without chance: one per object, from its first frame on, of the highest length, in order.
@@ -113,6 +148,8 @@ class ClipOptions:
         return replace(
             self,
             clip_length=self.lengths[1],
+            grow_every=0,
+            annotated_epochs=0,
             reference="before_clip" if single else "first_of_video",
             clips_per_object=0 if single else 1,
             clips_per_video=0,

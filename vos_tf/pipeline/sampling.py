@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -84,6 +85,7 @@ def plan_epoch(
     """
     videos = clip_videos(manifest)
     random = np.random.default_rng([PLAN_STREAM, seed, epoch])
+    options = _of_epoch(manifest, options, epoch)
     slots = _drawn(manifest, options, random)
     if options.shuffle:
         slots = [slots[index] for index in random.permutation(len(slots))]
@@ -105,6 +107,13 @@ def plan_epoch(
         cursor = _Cursor(index, slot.video, length, slot.first)
         requests.append(_request(cursor, video, item, known[key], options, random))
     return tuple(requests)
+
+
+def _of_epoch(manifest: Manifest, options: ClipOptions, epoch: int) -> ClipOptions:
+    """The options of one epoch; every epoch of a run has the same number of clips, whatever its stage."""
+    if not (options.grow_every or options.annotated_epochs):
+        return options
+    return replace(options.in_epoch(epoch), clips_per_epoch=count_clips(manifest, options))
 
 
 def count_clips(manifest: Manifest, options: ClipOptions) -> int:

@@ -1,15 +1,23 @@
-"""What happened in training: ``history.csv`` and TensorBoard, both consistent after a resume."""
+"""What happened in training: ``history.csv``, ``loss_history.npy`` and TensorBoard, all consistent after a resume."""
 
 from __future__ import annotations
 
 import csv
+import io
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
+
+LOSSES = "loss_history.npy"
+"""Beside ``history.csv``: the loss of every update, float32 ``(updates,)``, as a public port of S2S writes it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,27 @@ def write_history(path: Path, rows: list[EpochRecord]) -> None:
     for row in rows:
         lines.append(",".join("" if value is None else f"{value:.9g}" for value in asdict(row).values()))
     write_bytes(path, ("\n".join(lines) + "\n").encode())
+
+
+def read_losses(path: Path, updates: int) -> list[float]:
+    """The losses of the first ``updates`` updates; those that the file does not hold are not a number.
+
+    Raises:
+        VosError: It is no such file.
+    """
+    try:
+        found = np.load(path, allow_pickle=False).astype(np.float32).reshape(-1) if path.is_file() else np.zeros(0)
+    except (OSError, ValueError, EOFError) as error:
+        raise VosError(f"{path}: expected the losses of a run, found a file that cannot be read ({error})") from None
+    losses = [float(loss) for loss in found[:updates]]
+    return losses + [math.nan] * (updates - len(losses))
+
+
+def write_losses(path: Path, losses: Sequence[float]) -> None:
+    """Write the losses of all updates, whole or not at all."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(losses, np.float32))
+    write_bytes(path, buffer.getvalue())
 
 
 class TensorBoard:

@@ -27,7 +27,15 @@ from vos_tf.training.checkpoints import (
     restore_checkpoint,
     save_checkpoint,
 )
-from vos_tf.training.history import EpochRecord, TensorBoard, read_history, write_history
+from vos_tf.training.history import (
+    LOSSES,
+    EpochRecord,
+    TensorBoard,
+    read_history,
+    read_losses,
+    write_history,
+    write_losses,
+)
 from vos_tf.training.objectives import make_objective
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.schedules import learning_rate
@@ -97,6 +105,7 @@ class Trainer:
         self._validate = ValidationStep(self.network, objective)
         self._position = Position(fingerprint=data.training.fingerprint)
         self._history: list[EpochRecord] = []
+        self._losses: list[float] = []
         self.steps_per_epoch = steps_per_epoch(data.training, data.clips, batch_size=settings.batch_size)
         self._check_validation()
 
@@ -121,6 +130,7 @@ class Trainer:
             raise VosError(f"{found[-1]}: expected records of data set {before} as before, found {now}")
         rows = read_history(self._run / "history.csv")
         self._history = [row for row in rows if row.epoch <= self._position.epoch]
+        self._losses = read_losses(self._run / LOSSES, self._position.updates)
         return self._position
 
     def train(self) -> TrainingResult:
@@ -146,6 +156,7 @@ class Trainer:
         for batch in self._batches(epoch, self._position.step):
             rate = learning_rate(self._settings, self._position.updates, self.steps_per_epoch)
             loss = float(self._step(batch, rate, self._progress(), epoch))
+            self._losses.append(loss)
             position = self._position
             self._position = replace(
                 position, step=position.step + 1, updates=position.updates + 1, loss_sum=position.loss_sum + loss
@@ -190,6 +201,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self._chief:
+            write_losses(self._run / LOSSES, self._losses)
             keep = self._settings.keep_checkpoints
             save_checkpoint(self.checkpoints, self.network, self.optimizer, self._position, keep=keep)
 
