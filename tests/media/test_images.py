@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vos_tf.errors import VosError
-from vos_tf.media import images
+from vos_tf.media import limits
 from vos_tf.media.images import (
     decode_image,
     encode_image,
@@ -92,7 +92,7 @@ def test_missing_file_and_folder_are_refused(tmp_path: Path):
 
 
 def test_pixel_limit_is_checked_before_decoding(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(images, "MAX_PIXELS", 2399)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 2399)
     with pytest.raises(VosError, match="expected at most 2399 pixels, found 40 x 60"):
         decode_image(encode_image(picture(), ".png"), "big.png")
 

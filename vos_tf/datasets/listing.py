@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from vos_tf.errors import VosError
 from vos_tf.media.image_files import IMAGE_SUFFIXES, list_images, natural_key
+from vos_tf.media.limits import check_pixels
 from vos_tf.progress import progress
 
 __all__ = [
@@ -53,7 +54,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """``(H, W)`` of an image, from its header; a turn noted in EXIF is ignored, as everywhere.
 
     Raises:
-        VosError: Missing, or no image.
+        VosError: Missing, no image, or one that is too large to decode.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -62,8 +63,9 @@ def image_size(path: Path) -> tuple[int, int]:
             width, height = image.size
     except FileNotFoundError:
         raise VosError(f"{path}: expected an image, found no such file") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise VosError(f"{path}: expected an image, found a file that cannot be read ({error})") from None
+    check_pixels((height, width), str(path))
     return height, width
 
 

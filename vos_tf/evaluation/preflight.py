@@ -20,8 +20,9 @@ from vos_tf.progress import Progress
 Missing = Literal["refuse", "zero"]
 Identical = Literal["refuse", "allow"]
 
-LEFT_ASIDE = ("overlays", "adapted", "instances")
-"""Folders that the evaluation itself leaves beside the masks: pictures, fine-tuned weights, masks of single objects."""
+LEFT_ASIDE = ("overlays", "adapted", "instances", "probabilities")
+"""Folders that the evaluation itself leaves beside the masks: pictures, fine-tuned weights, masks and
+probabilities of single objects."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEAD = 26  # signature, then the chunk IHDR: size, bits, colour type
@@ -180,7 +181,7 @@ def _other_format(path: Path) -> str:
     try:
         with Image.open(path) as image:
             return f"a {image.format} file"
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
         return "a file that cannot be decoded"
 
 

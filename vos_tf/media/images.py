@@ -17,12 +17,10 @@ from PIL import Image, UnidentifiedImageError
 from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
 from vos_tf.media.label_maps import LabelMap
+from vos_tf.media.limits import MAX_PIXELS, check_pixels
 
 RGBImage = NDArray[np.uint8]
 """uint8 ``(H, W, 3)``, RGB."""
-
-MAX_PIXELS = 2**27
-"""Largest image that is decoded, in pixels (134 million; 0.4 GB as RGB): guards against forged headers."""
 
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -46,8 +44,7 @@ def header_size(content: bytes, name: str) -> tuple[int, int]:
         raise VosError(f"{name}: expected at most {MAX_PIXELS} pixels, found more") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise VosError(f"{name}: expected an image, found a file that cannot be decoded ({error})") from None
-    if height * width > MAX_PIXELS:
-        raise VosError(f"{name}: expected at most {MAX_PIXELS} pixels, found {height} x {width}")
+    check_pixels((height, width), name)
     return height, width
 
 

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
+from vos_tf.media.limits import check_pixels
 
 LabelMap = NDArray[np.uint8]
 """uint8 ``(H, W)``: 0 background, 1..254 object ids, 255 void."""
@@ -76,14 +77,15 @@ def read_label_map(path: Path, *, single_object: bool = False) -> LabelMap:
         uint8 ``(H, W)``.
 
     Raises:
-        VosError: The file is missing, cannot be decoded, or is no label map (RGB, 16 bit).
+        VosError: The file is missing, too large, cannot be decoded, or is no label map (RGB, 16 bit).
     """
     try:
         with Image.open(path) as image:
+            check_pixels(image.size[::-1], str(path))
             image.load()
     except FileNotFoundError:
         raise VosError(f"{path}: expected a mask, found no such file") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise VosError(f"{path}: expected a PNG label map, found a file that cannot be decoded ({error})") from None
     if single_object:
         values = np.asarray(image.convert("RGB") if image.mode in ("RGBA", "LA", "PA") else image)

@@ -14,6 +14,7 @@ from vos_tf.errors import VosError
 from vos_tf.media.diagnosis import thin_values
 from vos_tf.media.images import resize_label_map
 from vos_tf.media.label_maps import MAX_OBJECT_ID, VOID, LabelMap
+from vos_tf.media.limits import check_pixels
 
 POLYGONS = ".txt"
 """Suffix of a file of polygons."""
@@ -100,6 +101,7 @@ def read_mask_image(path: Path, kind: str = "auto") -> LabelMap:
 def _open(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
+            check_pixels(image.size[::-1], str(path))
             image.load()
             return image
     except FileNotFoundError:
