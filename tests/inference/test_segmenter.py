@@ -12,7 +12,8 @@ import vos_tf
 from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.inference.baseline import FirstMaskSegmenter
-from vos_tf.inference.dataset_run import Scenario, claim_results, is_done, result_path, segment_dataset
+from vos_tf.inference.dataset_run import is_done, result_path, segment_dataset
+from vos_tf.inference.scenario import Scenario, claim_results
 from vos_tf.inference.segmenter import Segmenter
 from vos_tf.media.label_maps import read_label_map, write_label_map
 

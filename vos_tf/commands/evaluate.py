@@ -28,7 +28,9 @@ def evaluate(
     results: Path = typer.Option(Path("results"), "--results", help="Folder of all scenarios."),
     protocol: str | None = typer.Option(None, "--protocol", help="How to score; the layout's own if not given."),
     merge: str = typer.Option("argmax", "--merge", help="argmax, soft_aggregation, last_wins or painted."),
-    background: float = typer.Option(0.5, "--background", help="Probability an object has to beat."),
+    background: str = typer.Option(
+        "0.5", "--background", help="Probability an object has to beat, or the name of an implementation: toghi."
+    ),
     workers: int = typer.Option(0, "--workers", help="Processes for scoring; 0: one per core."),
     overlay: bool = typer.Option(True, "--overlay/--no-overlay", help="An overlay sheet per video."),
     overlay_frames: bool = typer.Option(False, "--overlay-frames", help="An overlay picture per frame."),
@@ -44,6 +46,9 @@ def evaluate(
     ),
     instances: bool = typer.Option(
         False, "--instances", help="Write a mask of each object by itself: results/NAME/instances."
+    ),
+    save_probabilities: str = typer.Option(
+        "", "--save-probabilities", metavar="KIND", help="Write probability maps of each object: png or npz."
     ),
     steps: int | None = typer.Option(None, "--steps", help="Fine-tuning steps for each video; 0: none."),
     seconds: float | None = typer.Option(None, "--seconds", help="Time for fine-tuning instead of steps."),
@@ -74,6 +79,7 @@ def evaluate(
     quiet_tensorflow()
     from vos_tf.config import merge as merge_options
     from vos_tf.config import number_or_yaml, parse_assignments
+    from vos_tf.inference.merge_rules import threshold
     from vos_tf.jobs.evaluate import EvaluationRequest, evaluate_run
 
     folder = results / scenario_name
@@ -101,7 +107,7 @@ def evaluate(
         folder=folder,
         protocol=protocol,
         merge=merge,
-        background=background,
+        background=threshold(background),
         options=merge_options(parse_assignments(assignments, sections=False), options),
         workers=workers,
         overlay=overlay,
@@ -110,6 +116,7 @@ def evaluate(
         baseline=baseline,
         zero_shot=_shots(zero_shot, matched),
         instances=instances,
+        probabilities=save_probabilities,
     )
     evaluate_run(request)
 

@@ -9,6 +9,7 @@ from vos_tf.commands.demo import demo
 from vos_tf.commands.evaluate import evaluate
 from vos_tf.commands.export import export
 from vos_tf.commands.import_weights import import_weights
+from vos_tf.commands.merge import merge
 from vos_tf.commands.package import package
 from vos_tf.commands.plot import plot
 from vos_tf.commands.preprocess import preprocess
@@ -34,6 +35,7 @@ for _name, _function in (
     ("export", export),
     ("score", score),
     ("compare", compare),
+    ("merge", merge),
     ("package", package),
     ("split", split),
     ("plot", plot),

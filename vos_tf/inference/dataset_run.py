@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
-from vos_tf.files import write_json
-from vos_tf.inference.instances import instances_missing, write_instances
+from vos_tf.inference.instances import instance_frames, write_instances
 from vos_tf.inference.session import FrameResult, check_size, joining_mask, read_frame
 from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import LabelMap, write_label_map
+from vos_tf.media.probability_maps import PROBABILITIES, find_probabilities, write_probabilities
 from vos_tf.progress import Progress, progress
 
-SCENARIO = "scenario.json"
 FRAMES_AHEAD = 4
 HEADER_BYTES = 4096
 
@@ -46,52 +43,21 @@ class OpensSessions(Protocol):
         """A session for one video."""
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """What a results folder was made with; kept in it, so that results of two models never mix.
+class Besides(NamedTuple):
+    """What is written beside label maps.
 
     Attributes:
-        model: SHA-256 of the weights, or another name of what was run.
-        dataset: Layout and split.
-        fingerprint: Of the data set.
-        settings: Everything else that decides the masks.
+        instances: Probability from which a pixel belongs to an object's own mask, which may overlap with others'
+            (`vos_tf.inference.instances`); ``None``: no such masks.
+        probabilities: Kind of the files of probability maps (`vos_tf.media.probability_maps`), ``png`` or ``npz``;
+            empty: none.
     """
 
-    model: str
-    dataset: str
-    fingerprint: str
-    settings: dict[str, Any]
+    instances: float | None = None
+    probabilities: str = ""
 
 
-def claim_results(folder: Path, scenario: Scenario) -> None:
-    """Mark ``folder`` as holding results of ``scenario``.
-
-    Raises:
-        VosError: It already holds results of another one, or of unknown origin.
-    """
-    path = folder / SCENARIO
-    content = {
-        "model": scenario.model,
-        "dataset": scenario.dataset,
-        "fingerprint": scenario.fingerprint,
-        "settings": scenario.settings,
-    }
-    if not path.is_file():
-        found = [item.name for item in folder.iterdir() if not item.name.startswith(".")] if folder.is_dir() else []
-        if found:
-            raise VosError(
-                f"{folder}: expected an empty folder or one with {SCENARIO}, found {min(found)}; "
-                "choose another --scenario-name"
-            )
-        write_json(path, content)
-        return
-    old = json.loads(path.read_text(encoding="utf-8"))
-    changed = [key for key, value in content.items() if old.get(key) != json.loads(json.dumps(value))]
-    if changed:
-        raise VosError(
-            f"{folder}: expected an empty folder or results of the same model, data and settings, "
-            f"found results with another {', '.join(changed)}; choose another --scenario-name"
-        )
+LABELS_ALONE = Besides()
 
 
 def result_path(folder: Path, video: Video, frame: str) -> Path:
@@ -99,15 +65,29 @@ def result_path(folder: Path, video: Video, frame: str) -> Path:
     return folder / video.name / f"{frame}.png"
 
 
-def is_done(folder: Path, video: Video, *, instances: bool = False) -> bool:
-    """Whether every frame of the video has its label map, and those of each object by itself where asked for."""
-    done = all(result_path(folder, video, frame).is_file() for frame in video.frame_names)
-    return done and not (instances and instances_missing(folder, video))
+def is_done(folder: Path, video: Video, besides: Besides = LABELS_ALONE, *, needs_masks: bool = True) -> bool:
+    """Whether every frame of the video has its label map, and beside it whatever else is asked for.
+
+    Args:
+        folder: Results folder.
+        video: The video.
+        besides: What is asked for.
+        needs_masks: Whether objects are known from their first masks on; else in every frame.
+    """
+    names = video.frame_names
+    if not all(result_path(folder, video, frame).is_file() for frame in names):
+        return False
+    first = 0
+    if needs_masks:
+        first = min((names.index(item.first_frame) for item in video.objects if item.first_frame in names), default=-1)
+    known = set(names[first:] if first >= 0 else ())
+    if besides.instances is not None and not known <= instance_frames(folder, video):
+        return False
+    maps = find_probabilities(folder / PROBABILITIES / video.name) if besides.probabilities else ()
+    return not besides.probabilities or known <= {file.frame for file in maps if file.kind == besides.probabilities}
 
 
-def segment_dataset(
-    segmenter: OpensSessions, dataset: Dataset, folder: Path, *, instances: float | None = None
-) -> None:
+def segment_dataset(segmenter: OpensSessions, dataset: Dataset, folder: Path, besides: Besides = LABELS_ALONE) -> None:
     """Segment every video; from the masks at its objects' first frames, where the segmenter needs them.
 
     Writes ``folder/<video>/<frame>.png``: indexed PNG at the video's own size. Videos that are complete are kept.
@@ -116,14 +96,14 @@ def segment_dataset(
         segmenter: What segments.
         dataset: The videos.
         folder: Where the masks go.
-        instances: Probability from which a pixel belongs to an object's own mask, which may overlap with others'
-            (`vos_tf.inference.instances`); ``None``: no such masks are written.
+        besides: What else is written.
 
     Raises:
         VosError: A file cannot be read, or has another size than its video, or the method cannot follow the objects
             of a video; the latter two before anything is written.
     """
-    todo = [video for video in dataset.videos if not is_done(folder, video, instances=instances is not None)]
+    needs_masks = segmenter.needs_masks
+    todo = [video for video in dataset.videos if not is_done(folder, video, besides, needs_masks=needs_masks)]
     for video in todo:
         check_sizes(video)
         segmenter.check_video(video)
@@ -131,7 +111,7 @@ def segment_dataset(
     done = frames - sum(len(video.frames) for video in todo)
     with progress("segmenting", frames, "frames", done) as bar:
         for video in todo:
-            segment_video(segmenter, video, folder, bar, instances=instances)
+            segment_video(segmenter, video, folder, bar, besides)
 
 
 def check_sizes(video: Video) -> None:
@@ -153,9 +133,11 @@ def _stored_size(path: Path) -> tuple[int, int]:
 
 
 def segment_video(
-    segmenter: OpensSessions, video: Video, folder: Path, bar: Progress, *, instances: float | None = None
+    segmenter: OpensSessions, video: Video, folder: Path, bar: Progress, besides: Besides = LABELS_ALONE
 ) -> None:
     """Segment one video; frames are read ahead and written behind while the network works."""
+    for name in video.frame_names:  # a label map says that its frame is complete, with all that is written beside
+        result_path(folder, video, name).unlink(missing_ok=True)
     session = segmenter.session_for(video)
     with ThreadPoolExecutor(2) as pool:
         writing: deque[Future[None]] = deque()
@@ -164,7 +146,7 @@ def segment_video(
             if labels is not None:
                 session.add(labels)
             result = session.step(frame, name)
-            writing.append(pool.submit(_write, folder, video, result, instances))
+            writing.append(pool.submit(_write, folder, video, result, besides))
             while len(writing) > FRAMES_AHEAD:
                 writing.popleft().result()
             bar.advance(note=video.name)
@@ -172,10 +154,13 @@ def segment_video(
             written.result()
 
 
-def _write(folder: Path, video: Video, result: FrameResult, instances: float | None) -> None:
-    """Write the masks of one frame, the label map last."""
-    if instances is not None:
-        write_instances(folder, video, result, instances)
+def _write(folder: Path, video: Video, result: FrameResult, besides: Besides) -> None:
+    """Write all that belongs to one frame, the label map last."""
+    if besides.instances is not None:
+        write_instances(folder, video, result, besides.instances)
+    if besides.probabilities:
+        into = folder / PROBABILITIES / video.name
+        write_probabilities(into, result.name, result.object_ids, result.probabilities, besides.probabilities)
     write_label_map(result_path(folder, video, result.name), result.labels)
 
 

@@ -32,11 +32,8 @@ def write_instances(folder: Path, video: Video, result: FrameResult, threshold: 
         write_bytes(path, buffer.getvalue())
 
 
-def instances_missing(folder: Path, video: Video) -> bool:
-    """Whether a frame in which an object is known has no such masks."""
-    names = video.frame_names
-    found = {
+def instance_frames(folder: Path, video: Video) -> set[str]:
+    """Frames of a video that have such masks."""
+    return {
         path.name.rpartition("_instance_")[0] for path in (folder / INSTANCES / video.name).glob("*_instance_*.png")
     }
-    first = min((names.index(item.first_frame) for item in video.objects if item.first_frame in names), default=0)
-    return not found.issuperset(names[first:])

@@ -1,38 +1,16 @@
-"""From one probability map per object to one label map: the only place where objects are merged."""
+"""From one probability map per object to one label map: where all methods merge their objects."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from vos_tf.config import one_of
+from vos_tf.inference.merge_rules import MergeRule
 from vos_tf.media.label_maps import LabelMap
 
-RULES = ("argmax", "soft_aggregation", "last_wins", "painted")
-
-
-@dataclass(frozen=True)
-class MergeRule:
-    """How objects compete for a pixel.
-
-    Attributes:
-        name: ``argmax``: the most probable object, if it beats the constant ``background``. ``soft_aggregation``
-            (Oh et al., CVPR 2018): background is the product of ``1 - p``, then the highest odds win.
-            ``last_wins``: every object whose probability reaches ``background`` overwrites the ones before it.
-            ``painted`` (RVOS): as ``last_wins``, in the order of how well the objects were segmented in their first
-            frames, the best last; only for models that segment those frames, too.
-        background: Probability of the background plane (S2S and its ports: 0.5 or 0.4), or the threshold of
-            ``last_wins`` and ``painted``; not used by ``soft_aggregation``.
-    """
-
-    name: str = "argmax"
-    background: float = 0.5
-
-    def __post_init__(self) -> None:
-        one_of("merge rule", self.name, RULES)
+__all__ = ["MergeRule", "MergingGraph", "merge_objects"]
 
 
 def merge_objects(probabilities: Any, ids: Any, rule: MergeRule) -> Any:
@@ -61,10 +39,17 @@ def merge_objects(probabilities: Any, ids: Any, rule: MergeRule) -> Any:
 
 
 class MergingGraph:
-    """`merge_objects` compiled, for any size and number of objects."""
+    """`merge_objects` compiled, for any size and number of objects.
+
+    Attributes:
+        rule: How objects are merged.
+        refine: Makes better probabilities float32 ``(N, H, W)`` of a frame uint8 ``(H, W, 3)`` and its probabilities,
+            before they are merged; ``None``: they stay.
+    """
 
     def __init__(self, rule: MergeRule) -> None:
         self.rule = rule
+        self.refine: Callable[[Any, Any], Any] | None = None
         self._compiled = tf.function(self._merge, reduce_retracing=True)
 
     def __call__(self, probabilities: Any, ids: Sequence[int], given: LabelMap) -> LabelMap:

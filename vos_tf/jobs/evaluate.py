@@ -9,14 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vos_tf.config import layered
+from vos_tf.config import layered, one_of
 from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import ProblemsError, VosError
 from vos_tf.files import sha256
 from vos_tf.inference.baseline import FirstMaskSegmenter
-from vos_tf.inference.dataset_run import OpensSessions, Scenario, claim_results, segment_dataset
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.dataset_run import Besides, OpensSessions, segment_dataset
+from vos_tf.inference.merge_rules import MergeRule
 from vos_tf.inference.methods import deciding, is_zero_shot, make_segmenter, resolve_options
+from vos_tf.inference.scenario import Scenario, claim_results
+from vos_tf.media.probability_maps import PROBABILITY_KINDS
 from vos_tf.media.video_writer import check_video_writing
 from vos_tf.models.exchange import CONFIG, WEIGHTS, find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
@@ -51,6 +53,7 @@ class EvaluationRequest:
         baseline: Repeat each object's first mask instead of running a model.
         zero_shot: No first masks: ``proposals`` are scored, or those ``matched`` with first masks; empty: one-shot.
         instances: Whether to write a mask of each object by itself.
+        probabilities: Kind of the files of probability maps to write, ``png`` or ``npz``; empty: none.
     """
 
     run: Path | None
@@ -71,6 +74,11 @@ class EvaluationRequest:
     baseline: bool = False
     zero_shot: str = ""
     instances: bool = False
+    probabilities: str = ""
+
+    def __post_init__(self) -> None:
+        if self.probabilities:
+            one_of("--save-probabilities", self.probabilities, PROBABILITY_KINDS)
 
 
 def evaluate_run(request: EvaluationRequest) -> None:
@@ -82,7 +90,8 @@ def evaluate_run(request: EvaluationRequest) -> None:
     claim_results(request.folder, scenario)
     for note in dataset.notes:
         sys.stderr.write(f"note: {note}\n")
-    segment_dataset(segmenter, dataset, request.folder, instances=request.background if request.instances else None)
+    besides = Besides(request.background if request.instances else None, request.probabilities)
+    segment_dataset(segmenter, dataset, request.folder, besides)
     if request.overlay:
         draw_overlays(dataset, request.folder)
     if request.overlay_frames or request.overlay_video:

@@ -1,0 +1,61 @@
+"""What a results folder was made with: kept in it, so that results of two models never mix. No TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vos_tf.errors import VosError
+from vos_tf.files import write_json
+
+SCENARIO = "scenario.json"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a results folder was made with; kept in it.
+
+    Attributes:
+        model: SHA-256 of the weights, or another name of what was run.
+        dataset: Layout and split.
+        fingerprint: Of the data set.
+        settings: Everything else that decides the masks.
+    """
+
+    model: str
+    dataset: str
+    fingerprint: str
+    settings: dict[str, Any]
+
+
+def claim_results(folder: Path, scenario: Scenario, option: str = "--scenario-name") -> None:
+    """Mark ``folder`` as holding results of ``scenario``.
+
+    Args:
+        folder: The results folder.
+        scenario: What is about to be written there.
+        option: What the user chooses the folder with.
+
+    Raises:
+        VosError: It already holds results of another one, or of unknown origin.
+    """
+    path = folder / SCENARIO
+    content = asdict(scenario)
+    if not path.is_file():
+        found = [item.name for item in folder.iterdir() if not item.name.startswith(".")] if folder.is_dir() else []
+        if found:
+            raise VosError(
+                f"{folder}: expected an empty folder or one with {SCENARIO}, found {min(found)}; "
+                f"choose another {option}"
+            )
+        write_json(path, content)
+        return
+    old = json.loads(path.read_text(encoding="utf-8"))
+    changed = [key for key, value in content.items() if old.get(key) != json.loads(json.dumps(value))]
+    if changed:
+        raise VosError(
+            f"{folder}: expected an empty folder or results of the same model, data and settings, "
+            f"found results with another {', '.join(changed)}; choose another {option}"
+        )
