@@ -16,7 +16,7 @@ from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.files import write_json
-from vos_tf.models.backbones import TRUNKS
+from vos_tf.models.backbones import MissingWeightsError
 from vos_tf.models.exchange import find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
 from vos_tf.pipeline.options import ClipOptions
@@ -30,7 +30,7 @@ from vos_tf.training.run import RunConfig, differences, environment, read_run_co
 from vos_tf.training.strategy import is_chief, make_strategy, set_precision
 
 # Settings of networks that may differ from those of the model that a run starts from: weights keep their meaning.
-SAME_WEIGHTS = {"size", "slots", "dropout", "batch_norm", "slot_loop"}
+SAME_WEIGHTS = {"size", "slots", "dropout", "batch_norm", "slot_loop", "output_stride", "attention_tile", "fusion"}
 
 
 def say(message: str) -> None:
@@ -170,7 +170,7 @@ def network_builder(config: RunConfig) -> Callable[[], Any]:
         if start and start != "none":
             _start_from(network, Path(start))
         else:
-            _load_trunk(network, config.model.trunk, config.model.trunk_weights)
+            _load_trunk(network, config.model.trunk_weights)
         return network
 
     return build
@@ -191,15 +191,16 @@ def _start_from(network: Any, path: Path) -> None:
     network.set_weights(other.get_weights())
 
 
-def _load_trunk(network: Any, trunk: str, source: str) -> None:
-    without = trunk in TRUNKS and TRUNKS[trunk].imagenet is None
-    if source == "none" or (source == "auto" and without):
+def _load_trunk(network: Any, source: str) -> None:
+    if source == "none":
         return
     try:
         network.load_trunk_weights("imagenet" if source == "auto" else source)
     except VosError as error:
         if source != "auto":
             raise
+        if isinstance(error, MissingWeightsError):
+            return
         warnings.warn(f"training starts from random weights: {error}", stacklevel=2)
 
 

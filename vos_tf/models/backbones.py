@@ -34,6 +34,10 @@ MOBILENET_V2_SCALES = (
 SMALL_BLOCKS = ((16, 1), (32, 2), (64, 4))
 
 
+class MissingWeightsError(VosError):
+    """Keras has no ImageNet weights for a trunk."""
+
+
 @dataclass(frozen=True)
 class TrunkKind:
     """What is known of a trunk without building it.
@@ -149,7 +153,8 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str, kind: Tru
         kind: What is known of the trunk, where it is not one of `TRUNKS`.
 
     Raises:
-        VosError: The trunk has no ImageNet weights, they cannot be fetched, or the file does not fit.
+        MissingWeightsError: Keras has none for the trunk.
+        VosError: They cannot be fetched, or the file does not fit.
     """
     layers = _weighted_layers(_classifier(trunk, source, kind or trunk_kind(trunk)))
     for model in models:
@@ -184,7 +189,7 @@ def classifier_body(trunk: str, kind: TrunkKind) -> Any:
 def _classifier(trunk: str, source: str, kind: TrunkKind) -> Any:
     if source == "imagenet":
         if kind.imagenet is None:
-            raise VosError(
+            raise MissingWeightsError(
                 f"trunk {trunk}: expected a .weights.h5 file or 'none' (trained from scratch), found 'imagenet': "
                 "Keras has no such weights"
             )

@@ -71,6 +71,7 @@ def animate(
     change: Change,
     random: np.random.Generator,
     out: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    others: Sequence[Change] = (),
 ) -> None:
     """Make a clip of a picture.
 
@@ -84,9 +85,10 @@ def animate(
         change: Done to all frames alike.
         random: Source of all chance.
         out: Receives uint8 ``(len(times), H, W, 3)`` frames and ``(len(times), H, W)`` label maps.
+        others: What is done to each frame after the first instead.
     """
     moments = np.asarray(times, np.float64)
-    view = forward_matrix(change, labels.shape)
+    views = [forward_matrix(item, labels.shape) for item in (change, *others)]
     height, width = labels.shape
     camera = _path(CAMERA, moments, ((width - 1) / 2, (height - 1) / 2), min(height, width), random)
     layers = [_cut_out(image, labels, key, moments, random) for key in _by_area(labels)]
@@ -94,9 +96,10 @@ def animate(
     backdrop = fill_hole(image, cv2.dilate(hole, RIM))
     ground = np.where(hole, np.uint8(BACKGROUND), labels)
     frames, maps = out
-    frames[0] = _warped(image, view, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
+    frames[0] = _warped(image, views[0], cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
     move_labels(labels, change, maps[0])
     for index in range(1, len(times)):
+        view = views[index if others else 0]
         seen = view @ camera[index]
         frames[index] = _warped(backdrop, seen, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
         maps[index] = _warped(ground, seen, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, VOID)

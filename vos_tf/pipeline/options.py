@@ -12,8 +12,9 @@ _CHOICES = {
     "frames": ("annotated", "all"),
     "reference": ("before_clip", "first_of_video"),
     "objects": ("one", "all", "foreground"),
+    "order": ("time", "any"),
     "start": ("random", "first"),
-    "stills": ("motion", "skip"),
+    "stills": ("motion", "repeat", "skip"),
 }
 
 
@@ -31,6 +32,8 @@ class ClipOptions:
         growth: ``exact``: all clips of an epoch have the T that has been reached, and after the epochs of the highest
             each batch draws its own. ``up_to``: each batch draws from the lowest to what has been reached.
         stride: Step from one frame of a clip to the next, counted in ``frames``.
+        order: ``time``: the frames of a clip follow each other. ``any``: they are drawn from the whole video, before
+            and after the reference frame, at any distance, no frame twice (pairs and groups of COSNet).
         frames: ``annotated``: a clip steps through the annotated frames of its object. ``all``: through all frames
             of the video from the object's first to its last; those without a mask are marked as not annotated.
         annotated_epochs: With ``frames="all"``: the first so many epochs step through annotated frames (S2S paper).
@@ -45,11 +48,15 @@ class ClipOptions:
             Without ``shuffle``, first one of each object, then another, from all over the video.
         clips_per_epoch: Clips of an epoch; 0: as many as the numbers above make. Of fewer, each epoch draws its own;
             more are repeated.
-        start: ``random``, or ``first``: as early in the video as ``reference`` allows.
+        start: ``random``, or ``first``: as early in the video as ``reference`` allows; with ``order="any"`` the other
+            frames are spread evenly over the video.
         shuffle: Mix the clips of an epoch; else they come in the order of the videos, those of several folders of
             records evenly between each other.
         stills: Of a video of one frame: ``motion``: clips with T above 0 show it with a camera and objects in motion,
-            see `vos_tf.pipeline.motion`; ``stride`` is the time between two frames. ``skip``: it has no such clips.
+            see `vos_tf.pipeline.motion`; ``stride`` is the time between two frames. ``repeat``: all frames of such a
+            clip are the image itself. ``skip``: it has no such clips.
+        still_batches: n: the first of every n batches of an epoch is made of still images, the others of videos; 0:
+            each batch is a mixture.
         size: ``(H, W)`` of the clips; ``None``: as stored.
     """
 
@@ -60,6 +67,7 @@ class ClipOptions:
     frames: str = "annotated"
     annotated_epochs: int = 0
     reference: str = "before_clip"
+    order: str = "time"
     objects: str = "one"
     max_objects: int = 5
     clips_per_object: int = 1
@@ -69,6 +77,7 @@ class ClipOptions:
     start: str = "random"
     shuffle: bool = True
     stills: str = "motion"
+    still_batches: int = 0
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -96,8 +105,9 @@ class ClipOptions:
                 "clips.clips_per_object, clips.clips_per_video, clips.clips_per_frame: expected numbers of which one "
                 f"is above 0, found {numbers[0]}, {numbers[1]} and {numbers[2]}"
             )
-        if self.clips_per_epoch < 0:
-            raise VosError(f"clips.clips_per_epoch: expected 0 or more, found {self.clips_per_epoch}")
+        for name in ("clips_per_epoch", "still_batches"):
+            if getattr(self, name) < 0:
+                raise VosError(f"clips.{name}: expected 0 or more, found {getattr(self, name)}")
         if self.size is not None and min(self.size) < 1:
             raise VosError(f"clips.size: expected height and width in pixels, found {self.size}")
 
@@ -122,6 +132,10 @@ class ClipOptions:
         """K, the number of object slots of a clip."""
         return self.max_objects if self.objects == "all" else 1
 
+    def of_stills(self, batch: int) -> bool:
+        """Whether batch number ``batch`` of an epoch is made of still images alone."""
+        return self.still_batches > 0 and batch % self.still_batches == 0
+
     def in_epoch(self, epoch: int) -> ClipOptions:
         """What holds in one epoch, from 0: options without stages."""
         lowest, highest = self.lengths
@@ -142,9 +156,9 @@ class ClipOptions:
     def for_validation(self) -> ClipOptions:
         """The same clips without chance: one per object, from its first frame on, of the highest length, in order.
 
-        Of single frames, every one of each object.
+        Of single frames, and where the frames of a clip come in any order, one from every frame of each object.
         """
-        single = self.lengths[1] == 0
+        single = self.lengths[1] == 0 or self.order == "any"
         return replace(
             self,
             clip_length=self.lengths[1],
@@ -157,6 +171,7 @@ class ClipOptions:
             clips_per_epoch=0,
             start="first",
             shuffle=False,
+            still_batches=0,
         )
 
 
@@ -169,12 +184,16 @@ def _parse_length(text: str) -> int | tuple[int, int]:
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """How a clip is changed; one draw for all its frames. Ranges are symmetric, and 0 turns one off.
+    """How a clip is changed; one draw for all its frames unless ``each_frame`` says otherwise.
+
+    Ranges are symmetric, and 0 turns one off.
 
     Attributes:
         window: Least and greatest share of the largest window with the clip's proportions that fits into the stored
             frames; a window of such a size is drawn where one of the chosen objects shows, and brought to the clip's
             size before all other changes. 1 is the largest window. ``None``: the whole frame is stretched.
+        each_frame: Window, flip and movements are drawn anew for every frame of a clip, the window where the frame
+            shows an object; colours stay the clip's, and so does the window of a still image in motion.
         flip: Probability of a horizontal flip.
         rotation: Degrees to either side.
         scale: Enlarged or shrunk by a factor of 1 - scale to 1 + scale.
@@ -187,6 +206,7 @@ class AugmentOptions:
     """
 
     window: tuple[float, float] | None = None
+    each_frame: bool = False
     flip: float = 0.0
     rotation: float = 0.0
     scale: float = 0.0
@@ -205,7 +225,7 @@ class AugmentOptions:
                 f"augment.window: expected two shares above 0 and up to 1, lowest first, found {self.window}"
             )
         limits = {"flip": 1.0, "rotation": 180.0, "shear": 80.0}
-        for item in fields(self)[1:]:
+        for item in fields(self)[2:]:
             value, limit = getattr(self, item.name), limits.get(item.name, 0.95)
             if not 0 <= value <= limit:
                 raise VosError(f"augment.{item.name}: expected 0 to {limit:g}, found {value}")

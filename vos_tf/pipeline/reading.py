@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -134,20 +134,26 @@ class ClipReader:
     ) -> None:
         """As `read`, into uint8 ``(1 + T, H, W, 3)`` and ``(1 + T, H, W)``."""
         video = self._videos[request.video]
-        # Of a still image, the first frame is all there is.
-        positions = [0] if request.times else [index for index, flag in enumerate(request.annotated) if flag]
+        moving = any(request.times)
+        # Of a still image in motion, the first frame is all there is.
+        positions = [0] if moving else [index for index, flag in enumerate(request.annotated) if flag]
         masks = self._contents([video.mask_places[request.frames[position]] for position in positions])
-        stored = [_decode_labels(content, video.name) for content in masks]
-        view = self._reference_view(request, stored[0], augment, seed, labels[0])
-        if request.times:
-            self._read_still(request, stored[0], view, seed, (frames, labels))
-            return
-        for position, mask in zip(positions[1:], stored[1:], strict=True):
-            self._write_labels(request, position, mask, view, labels[position])
-        labels[~np.asarray(request.annotated)] = VOID
+        stored = {
+            position: _decode_labels(content, video.name) for position, content in zip(positions, masks, strict=True)
+        }
+        first = self._reference_view(request, stored[0], augment, seed, labels[0])
         distinct = len(request.frames) - request.repeated
+        views = [first] * distinct
+        if augment is not None and augment.each_frame:
+            views[1:] = self._other_views(request, stored, first, augment, seed)
+        if moving:
+            self._read_still(request, stored[0], views, seed, (frames, labels))
+            return
+        for position in positions[1:]:
+            self._write_labels(request, position, stored[position], views[position], labels[position])
+        labels[~np.asarray(request.annotated)] = VOID
         contents = self._contents([video.frame_places[index] for index in request.frames[:distinct]])
-        for image, out in zip(self._images(video.name, contents, view), frames, strict=False):
+        for image, view, out in zip(self._images(video.name, contents, views), views, frames, strict=False):
             move_image(image, view.change, out)
         frames[distinct:] = frames[distinct - 1]
 
@@ -168,26 +174,50 @@ class ClipReader:
                 break
         return view
 
+    def _other_views(
+        self,
+        request: ClipRequest,
+        stored: Mapping[int, LabelMap],
+        first: _View,
+        augment: AugmentOptions,
+        seed: tuple[int, int],
+    ) -> list[_View]:
+        """A view of its own for each frame after the first, in the colours of the first.
+
+        The window is that of the reference frame where a frame is not annotated or shows no object of the clip.
+        """
+        views = []
+        for position in range(1, len(request.frames) - request.repeated):
+            random = np.random.default_rng([AUGMENT_STREAM, *seed, request.number, position])
+            chosen = self._chosen(request, position)
+            if position in stored and chosen:
+                view = next(_views(stored[position], chosen, self.size, augment, random))
+            else:
+                view = first._replace(change=draw_change(augment, self.size, random))
+            views.append(view._replace(change=view.change._replace(factors=first.change.factors)))
+        return views
+
     def _read_still(
         self,
         request: ClipRequest,
         stored: LabelMap,
-        view: _View,
+        views: Sequence[_View],
         seed: tuple[int, int],
         out: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     ) -> None:
-        """Write a clip made from a still image."""
+        """Write a clip made from a still image in motion."""
         video = self._videos[request.video]
-        (image,) = self._images(video.name, self._contents(video.frame_places), view)
+        (image,) = self._images(video.name, self._contents(video.frame_places), views[:1])
         labels = np.empty(self.size, np.uint8)
-        self._write_labels(request, 0, stored, view._replace(change=Change(False, None, None)), labels)
+        self._write_labels(request, 0, stored, views[0]._replace(change=Change(False, None, None)), labels)
         random = np.random.default_rng([MOTION_STREAM, *seed, request.number])
-        animate(image, labels, request.times, view.change, random, out)
+        changes = [view.change for view in views]
+        animate(image, labels, request.times, changes[0], random, out, changes[1:])
 
-    def _images(self, name: str, contents: Sequence[Bytes], view: _View) -> Iterator[NDArray[np.uint8]]:
+    def _images(self, name: str, contents: Sequence[Bytes], views: Sequence[_View]) -> Iterator[NDArray[np.uint8]]:
         """The frames in the clip's size and colours, every pixel in its place."""
         colours = None
-        for content in contents:
+        for content, view in zip(contents, views, strict=True):
             image = view.window.of(_decode_image(content, name))
             if image.shape[:2] != self.size:
                 image = resize_image(image, self.size)
@@ -197,10 +227,10 @@ class ClipReader:
                 image = cv2.transform(image, colours)
             yield image
 
-    def _chosen(self, request: ClipRequest) -> tuple[int, ...]:
-        """Ids in the stored mask of the reference frame that the clip follows."""
-        present = self._videos[request.video].mask_ids[request.frames[0]]
-        return present if request.objects == (FOREGROUND,) else request.objects
+    def _chosen(self, request: ClipRequest, position: int = 0) -> tuple[int, ...]:
+        """Ids in the stored mask of one of the clip's frames that the clip follows."""
+        present = self._videos[request.video].mask_ids[request.frames[position]]
+        return present if request.objects == (FOREGROUND,) else tuple(key for key in request.objects if key in present)
 
     def _write_labels(self, request: ClipRequest, position: int, stored: LabelMap, view: _View, out: LabelMap) -> None:
         """Write the label map of one of the clip's frames."""

@@ -31,7 +31,8 @@ class ClipRequest(NamedTuple):
             end before the clip does, the last one is repeated.
         annotated: For each of the frames whether it has a mask that counts; false for repeated ones.
         repeated: Number of repeated frames, at the end.
-        times: Of a clip made from a still image: moments of its frames, counted in frames of a video.
+        times: Of a clip made from a still image: moments of its frames, counted in frames of a video; all 0 where
+            nothing moves.
     """
 
     number: int
@@ -86,11 +87,7 @@ def plan_epoch(
     videos = clip_videos(manifest)
     random = np.random.default_rng([PLAN_STREAM, seed, epoch])
     options = _of_epoch(manifest, options, epoch)
-    slots = _drawn(manifest, options, random)
-    if options.shuffle:
-        slots = [slots[index] for index in random.permutation(len(slots))]
-    elif manifest.sources:
-        slots = _mixed(slots, videos)
+    slots = _ordered(manifest, options, batch_size, random)
     shortest, longest = options.lengths
     lengths = random.integers(shortest, longest + 1, size=-(-len(slots) // batch_size))
     known: dict[tuple[int, int, int], _Starts] = {}
@@ -122,7 +119,10 @@ def count_clips(manifest: Manifest, options: ClipOptions) -> int:
     Raises:
         VosError: No object has a clip with an annotated frame in it, or a folder with a share of the epoch has none.
     """
-    return sum(count for _, count in _pools(manifest, options))
+    slots = _slots(manifest, options)
+    if options.still_batches:
+        _by_kind(manifest, slots)
+    return options.clips_per_epoch or len(slots)
 
 
 def usable_videos(manifest: Manifest, options: ClipOptions) -> tuple[str, ...]:
@@ -130,16 +130,54 @@ def usable_videos(manifest: Manifest, options: ClipOptions) -> tuple[str, ...]:
     return tuple(video.name for video in clip_videos(manifest) if _usable(video, options))
 
 
-def _drawn(manifest: Manifest, options: ClipOptions, random: np.random.Generator) -> list[_Slot]:
-    """The slots of one epoch, by video: each pool repeated whole as often as it fits, the rest drawn from it."""
-    slots: list[_Slot] = []
-    for pool, count in _pools(manifest, options):
-        whole, rest = divmod(count, len(pool))
-        slots += pool * whole
-        if rest and options.shuffle:
-            slots += [pool[index] for index in sorted(random.permutation(len(pool))[:rest])]
-        elif rest:
-            slots += [pool[index * len(pool) // rest] for index in range(rest)]
+def _ordered(manifest: Manifest, options: ClipOptions, batch_size: int, random: np.random.Generator) -> list[_Slot]:
+    """The slots of one epoch in the order of training."""
+    slots = _slots(manifest, options)
+    total = options.clips_per_epoch or len(slots)
+    if not options.still_batches:
+        return _arranged(manifest, options, slots, total, random)
+    stills, moving = _by_kind(manifest, slots)
+    kinds = [options.of_stills(number // batch_size) for number in range(total)]
+    queues = {
+        kind: iter(_arranged(manifest, options, pool, kinds.count(kind), random))
+        for kind, pool in ((True, stills), (False, moving))
+    }
+    return [next(queues[kind]) for kind in kinds]
+
+
+def _by_kind(manifest: Manifest, slots: Sequence[_Slot]) -> tuple[list[_Slot], list[_Slot]]:
+    """Slots of still images and of videos; raises a VosError where there are none of a kind."""
+    videos = clip_videos(manifest)
+    stills = [slot for slot in slots if videos[slot.video].still]
+    moving = [slot for slot in slots if not videos[slot.video].still]
+    if not (stills and moving):
+        raise VosError(
+            f"{manifest.where}: expected still images and videos for clips.still_batches, found clips of "
+            f"{len(stills)} still images and {len(moving)} of videos"
+        )
+    return stills, moving
+
+
+def _arranged(
+    manifest: Manifest, options: ClipOptions, slots: Sequence[_Slot], total: int, random: np.random.Generator
+) -> list[_Slot]:
+    """``total`` slots drawn from those given, mixed or in order."""
+    drawn: list[_Slot] = []
+    for pool, count in _pools(manifest, slots, total):
+        drawn += _drawn(pool, count, options, random)
+    if options.shuffle:
+        return [drawn[index] for index in random.permutation(len(drawn))]
+    return _mixed(drawn, clip_videos(manifest)) if manifest.sources else drawn
+
+
+def _drawn(pool: list[_Slot], count: int, options: ClipOptions, random: np.random.Generator) -> list[_Slot]:
+    """``count`` slots by video: the pool whole as often as it fits, the rest drawn from it."""
+    whole, rest = divmod(count, len(pool))
+    slots = pool * whole
+    if rest and options.shuffle:
+        slots += [pool[index] for index in sorted(random.permutation(len(pool))[:rest])]
+    elif rest:
+        slots += [pool[index * len(pool) // rest] for index in range(rest)]
     return slots
 
 
@@ -153,26 +191,25 @@ def _mixed(slots: Sequence[_Slot], videos: Sequence[ClipVideo]) -> list[_Slot]:
     return [slots[index] for index in np.argsort(places, kind="stable")]
 
 
-def _pools(manifest: Manifest, options: ClipOptions) -> list[tuple[list[_Slot], int]]:
+def _pools(manifest: Manifest, slots: Sequence[_Slot], total: int) -> list[tuple[list[_Slot], int]]:
     """Slots that are drawn from together, and how many clips of an epoch they give: one pool for each share."""
+    if not any(source.share for source in manifest.sources):
+        return [(list(slots), total)]
     videos = clip_videos(manifest)
-    slots = _slots(videos, options)
-    total = options.clips_per_epoch or len(slots)
-    shares = [source.share for source in manifest.sources]
-    if not any(shares):
-        return [(slots, total)]
+    by_source: dict[int, list[_Slot]] = {}
+    for slot in slots:
+        by_source.setdefault(videos[slot.video].source, []).append(slot)
+    shares = [manifest.sources[index].share for index in sorted(by_source)]
     ends = np.rint(total * np.cumsum(shares) / sum(shares)).astype(int).tolist()
-    pools = []
-    for index, (start, end) in enumerate(pairwise([0, *ends])):
-        pool = [slot for slot in slots if videos[slot.video].source == index]
-        if not pool:
-            folder = manifest.sources[index].folder
-            raise VosError(f"{folder}: expected clips for its share of an epoch, found none (see clips)")
-        pools.append((pool, end - start))
-    return pools
+    return [
+        (by_source[index], end - start)
+        for index, (start, end) in zip(sorted(by_source), pairwise([0, *ends]), strict=True)
+    ]
 
 
-def _slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slot]:
+def _slots(manifest: Manifest, options: ClipOptions) -> list[_Slot]:
+    """Every slot that an epoch may be drawn from; raises a VosError where there are too few."""
+    videos = clip_videos(manifest)
     slots: list[_Slot] = []
     for index, video in enumerate(videos):
         usable = _usable(video, options)
@@ -185,6 +222,10 @@ def _slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slot]:
             "expected clips that reach an annotated frame, found none; take longer clips, another stride or, for still "
             "images, clips.stills motion"
         )
+    sources = {videos[slot.video].source for slot in slots}
+    for index, source in enumerate(manifest.sources):
+        if source.share and index not in sources:
+            raise VosError(f"{source.folder}: expected clips for its share of an epoch, found none (see clips)")
     return slots
 
 
@@ -223,7 +264,11 @@ def _starts(video: ClipVideo, item: ClipObject, options: ClipOptions, length: in
         seen = seen if options.reference == "before_clip" else seen[:1]
         return _Starts(path, seen, seen)
     if video.still:
-        seen = seen if options.stills == "motion" else seen[:0]
+        seen = seen[:0] if options.stills == "skip" else seen
+        return _Starts(path, seen, seen)
+    if options.order == "any":
+        seen = seen if options.reference == "before_clip" else seen[:1]
+        seen = seen if len(path) > 1 else seen[:0]
         return _Starts(path, seen, seen)
     if options.reference == "before_clip":
         references, firsts = seen, seen + options.stride
@@ -247,18 +292,12 @@ def _request(
 ) -> ClipRequest:
     if video.still:
         count = 1 + cursor.length
-        times = tuple(options.stride * index for index in range(count)) if cursor.length else ()
+        step = options.stride if options.stills == "motion" else 0
+        times = tuple(step * index for index in range(count)) if cursor.length else ()
         objects = _objects(video.mask_ids[0], item.id, options, random)
         return ClipRequest(cursor.number, cursor.video, objects, (0,) * count, (True,) * count, 0, times)
-    room = (len(starts.path) - 1 - starts.firsts) // options.stride + 1
-    if cursor.first is None:
-        # Clips that fit are preferred; where none does, those that need the least repetition.
-        choices = np.flatnonzero(room >= min(cursor.length, room.max()))
-        choice = choices[0 if options.start == "first" else random.integers(len(choices))]
-    else:
-        choice = np.searchsorted(starts.firsts, cursor.first)
-    steps = starts.firsts[choice] + options.stride * np.arange(min(cursor.length, room[choice]))
-    frames = [int(starts.path[starts.references[choice]]), *(int(index) for index in starts.path[steps])]
+    choose = _scattered if options.order == "any" and cursor.length else _consecutive
+    frames = [int(index) for index in starts.path[choose(cursor, starts, options, random)]]
     annotated = [bool(flag) for flag in video.annotated[frames]]
     repeated = 1 + cursor.length - len(frames)
     return ClipRequest(
@@ -269,6 +308,32 @@ def _request(
         (*annotated, *[False] * repeated),
         repeated,
     )
+
+
+def _consecutive(cursor: _Cursor, starts: _Starts, options: ClipOptions, random: np.random.Generator) -> list[int]:
+    """Places in the path of the reference frame and of those that follow it, as many as there are."""
+    room = (len(starts.path) - 1 - starts.firsts) // options.stride + 1
+    if cursor.first is None:
+        # Clips that fit are preferred; where none does, those that need the least repetition.
+        choices = np.flatnonzero(room >= min(cursor.length, room.max()))
+        choice = choices[0 if options.start == "first" else random.integers(len(choices))]
+    else:
+        choice = np.searchsorted(starts.firsts, cursor.first)
+    steps = starts.firsts[choice] + options.stride * np.arange(min(cursor.length, room[choice]))
+    return [int(starts.references[choice]), *steps.tolist()]
+
+
+def _scattered(cursor: _Cursor, starts: _Starts, options: ClipOptions, random: np.random.Generator) -> list[int]:
+    """Places in the path of the reference frame and of others anywhere, no place twice, as many as there are."""
+    if cursor.first is None:
+        reference = int(starts.references[0 if options.start == "first" else random.integers(len(starts.references))])
+    else:
+        reference = cursor.first
+    others = np.delete(np.arange(len(starts.path)), reference)
+    count = min(cursor.length, len(others))
+    if options.start == "random":
+        return [reference, *random.permutation(others)[:count].tolist()]
+    return [reference, *others[(2 * np.arange(count) + 1) * len(others) // (2 * count)].tolist()]
 
 
 def _objects(

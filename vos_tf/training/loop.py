@@ -98,10 +98,13 @@ class Trainer:
         self._chief = is_chief(strategy)
         with strategy.scope():
             self.network = build()
-            objective = make_objective(model_name, settings.objective, data.clips.objects_per_clip)
+            objective, of_stills = (
+                make_objective(model_name, settings.objective, data.clips.objects_per_clip, stills=stills)
+                for stills in (False, True)
+            )
             groups = objective.groups(self.network)
             self.optimizer = make_optimizer(settings, groups, strategy.num_replicas_in_sync)
-        self._step = TrainingStep(self.network, self.optimizer, strategy, settings, objective)
+        self._step = TrainingStep(self.network, self.optimizer, strategy, settings, objective, of_stills)
         self._validate = ValidationStep(self.network, objective)
         self._position = Position(fingerprint=data.training.fingerprint)
         self._history: list[EpochRecord] = []
@@ -155,7 +158,8 @@ class Trainer:
         rate = self._settings.lr
         for batch in self._batches(epoch, self._position.step):
             rate = learning_rate(self._settings, self._position.updates, self.steps_per_epoch)
-            loss = float(self._step(batch, rate, self._progress(), epoch))
+            stills = self._data.clips.of_stills(self._position.step)
+            loss = float(self._step(batch, rate, self._progress(), epoch, stills=stills))
             self._losses.append(loss)
             position = self._position
             self._position = replace(

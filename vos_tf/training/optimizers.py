@@ -34,7 +34,8 @@ class ParameterGroup:
 class _Grouped:
     """Gives an optimiser one learning-rate multiplier and one L2 decay per variable.
 
-    The decay is added to the gradient, as the originals' optimisers do, not taken from the weight (AdamW).
+    The decay is added to the gradient, as the originals' optimisers do, not taken from the weight (AdamW). The
+    multipliers that are there when a step is traced are those of the step.
     """
 
     multipliers: Sequence[float]
@@ -114,9 +115,15 @@ def make_optimizer(settings: TrainingSettings, groups: Sequence[ParameterGroup],
     else:
         optimizer = GroupedRMSprop(settings.lr, rho=0.99, epsilon=1e-8, global_clipnorm=clip_norm)
     variables = [variable for group in groups for variable in group.variables]
-    optimizer.multipliers = [group.rate for group in groups for _ in group.variables]
+    set_rates(optimizer, groups)
     optimizer.decays = [settings.weight_decay * group.decay for group in groups for _ in group.variables]
     if settings.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
     return optimizer
+
+
+def set_rates(optimizer: Any, groups: Sequence[ParameterGroup]) -> None:
+    """Let the steps that are traced from now on have the rates of ``groups``: the same weights in the same order."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer.multipliers = [group.rate for group in groups for _ in group.variables]

@@ -11,11 +11,13 @@ from vos_tf.errors import VosError
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.optimizers import ParameterGroup
 
-# Each module holds a frozen dataclass ``Settings`` and a function ``make(settings, objects)``.
+# Each module holds a frozen dataclass ``Settings`` and a function ``make(settings, objects)``; one that learns
+# otherwise from batches of still images alone, too, a function ``make_for_stills(settings, objects)``.
 _OBJECTIVES = {
     "s2s": "vos_tf.training.objectives.s2s",
     "rvos": "vos_tf.training.objectives.rvos",
     "osvos": "vos_tf.training.objectives.osvos",
+    "cosnet": "vos_tf.training.objectives.cosnet",
 }
 
 
@@ -67,6 +69,11 @@ def resolve_objective(model: str, values: Mapping[str, Any]) -> Any:
     return fill(_module(model).Settings, values, "training.objective")
 
 
-def make_objective(model: str, values: Mapping[str, Any], objects: int) -> Objective:
-    """The objective of a model for clips with ``objects`` slots."""
-    return _module(model).make(resolve_objective(model, values), objects)  # type: ignore[no-any-return]
+def make_objective(model: str, values: Mapping[str, Any], objects: int, *, stills: bool = False) -> Objective:
+    """The objective of a model for clips with ``objects`` slots; ``stills``: for batches of still images alone.
+
+    Both have the same groups of weights, with rates of their own.
+    """
+    module = _module(model)
+    make = getattr(module, "make_for_stills", module.make) if stills else module.make
+    return make(resolve_objective(model, values), objects)  # type: ignore[no-any-return]
