@@ -18,7 +18,7 @@ CHECK = typer.Option(None, "--check", help="A zip made by anyone, to be checked 
 
 def package(
     results: Path | None = RESULTS,
-    protocol: Literal["davis2017", "youtube-vos"] = PROTOCOL,
+    protocol: Literal["davis2017", "youtube-vos", "tianchi"] = PROTOCOL,
     root: Path = ROOT,
     split: str = SPLIT,
     out: Path | None = OUT,
@@ -29,7 +29,7 @@ def package(
     from vos_tf.errors import VosError
     from vos_tf.evaluation.packages import check_package, write_package
 
-    dataset = open_dataset("davis2017" if protocol == "davis2017" else "youtube_vos", root, split)
+    dataset = open_dataset(protocol, root, split)
     if check is not None and results is None and out is None:
         count = check_package(check, dataset, protocol)
         typer.echo(f"{check}: {count} masks, as {protocol} expects them ({dataset.split}, {dataset.fingerprint})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -20,6 +21,7 @@ __all__ = [
     "list_images",
     "names_found",
     "natural_key",
+    "ranked",
 ]
 
 
@@ -86,3 +88,8 @@ def announced(names: Sequence[str], description: str, *, many: int, unit: str = 
         for name in names:
             yield name
             bar.advance()
+
+
+def ranked(names: Sequence[str], seed: int) -> list[str]:
+    """The names in an order that depends on the seed and on each name alone, by SHA-256: a draw everyone can repeat."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())

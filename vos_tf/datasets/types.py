@@ -97,8 +97,8 @@ class Dataset:
     """A named split of a data set.
 
     Attributes:
-        name: The layout's name: ``davis2016``, ``davis2017``, ``youtube_vos``, ``folder``, ``still_images``,
-            ``synthetic``.
+        name: The layout's name: ``davis2016``, ``davis2017``, ``youtube_vos``, ``tianchi``, ``folder``,
+            ``still_images``, ``synthetic``.
         split: For example ``train`` or ``val``.
         videos: In the order of the data set's list.
         root: The folder it was read from.

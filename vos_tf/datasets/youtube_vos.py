@@ -176,7 +176,7 @@ def _open_video(
         problems.append(Problem(str(masks_folder), "a frame for each mask", f"masks {names_found(stray)}", name))
         return None
     if entries is None:
-        objects = _objects_from_masks(tuple(order), masks)
+        objects = objects_from_masks(tuple(order), masks)
     else:
         unknown = sorted({frame for entry in entries for frame in entry.frames if frame not in order})
         if unknown:
@@ -187,7 +187,7 @@ def _open_video(
     return Video(name, frames, masks, objects, image_size(frames[0]), frame_rate)
 
 
-def _objects_from_masks(frames: tuple[str, ...], masks: Mapping[str, Path]) -> tuple[VideoObject, ...]:
+def objects_from_masks(frames: tuple[str, ...], masks: Mapping[str, Path]) -> tuple[VideoObject, ...]:
     """Objects as the masks show them: from the first mask with their id to the last frame."""
     first: dict[int, int] = {}
     for index, frame in enumerate(frames):

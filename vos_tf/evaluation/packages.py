@@ -1,7 +1,7 @@
-"""Submission zips of DAVIS-2017 and YouTube-VOS: checked against the data set, then written; or only checked.
+"""Submission zips of DAVIS-2017, YouTube-VOS and Tianchi: checked against the data set, then written; or only checked.
 
 DAVIS wants the sequences at the root of the zip and a mask for every frame. YouTube-VOS wants
-``Annotations/<video>/<frame>.png`` and the frames that ``meta.json`` lists.
+``Annotations/<video>/<frame>.png`` and the frames that ``meta.json`` lists, Tianchi the same of every frame.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from vos_tf.files import replacing
 from vos_tf.media.label_maps import read_label_map
 from vos_tf.progress import progress
 
-Layout = Literal["davis2017", "youtube-vos"]
+Layout = Literal["davis2017", "youtube-vos", "tianchi"]
 
-_TOP = {"davis2017": "", "youtube-vos": "Annotations/"}
-_WORDS = {"davis2017": "sequences at the root of the zip", "youtube-vos": "Annotations/<video>/<frame>.png"}
+_TOP = {"davis2017": "", "youtube-vos": "Annotations/", "tianchi": "Annotations/"}
+_WORDS = {
+    "davis2017": "sequences at the root of the zip",
+    "youtube-vos": "Annotations/<video>/<frame>.png",
+    "tianchi": "Annotations/<video>/<frame>.png",
+}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same masks give the same zip
 
 
@@ -97,7 +101,7 @@ def _wanted_masks(dataset: Dataset, layout: Layout) -> Iterator[_Wanted]:
     for video in dataset.videos:
         listed = {frame for item in video.objects for frame in item.frames}
         for frame in video.frame_names:
-            if layout == "davis2017" or frame in listed:
+            if layout != "youtube-vos" or frame in listed:
                 yield _Wanted(video, frame)
 
 

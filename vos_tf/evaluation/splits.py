@@ -6,11 +6,11 @@ lists were never published. This one is drawn from the names alone, so that ever
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vos_tf.datasets.listing import ranked
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
 
@@ -63,14 +63,14 @@ def _draw(videos: dict[str, Any], fraction: float, unseen: int, seed: int, root:
     count = round(fraction * len(videos))
     if not 0 < count < len(videos):
         raise VosError(f"{root}: a fraction of {fraction} of {len(videos)} videos leaves a part of the split empty")
-    held_out = _by_hash(sorted({name for video in videos.values() for name in _categories(video)}), seed)[:unseen]
+    held_out = ranked(sorted({name for video in videos.values() for name in _categories(video)}), seed)[:unseen]
     first = [name for name, video in videos.items() if _categories(video) & set(held_out)]
     if len(first) > count:
         raise VosError(
             f"{root}: categories {', '.join(held_out)} need {len(first)} videos, found room for {count}; "
             "take a larger fraction or fewer categories"
         )
-    others = _by_hash([name for name in videos if name not in set(first)], seed)
+    others = ranked([name for name in videos if name not in set(first)], seed)
     chosen = set(first) | set(others[: count - len(first)])
     training = tuple(sorted(set(videos) - chosen))
     seen = {name for video in training for name in _categories(videos[video])}
@@ -80,10 +80,6 @@ def _draw(videos: dict[str, Any], fraction: float, unseen: int, seed: int, root:
 
 def _categories(video: dict[str, Any]) -> set[str]:
     return {item["category"] for item in video["objects"].values()}
-
-
-def _by_hash(names: list[str], seed: int) -> list[str]:
-    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
 
 
 def _write_part(root: Path, name: str, videos: dict[str, Any]) -> None:

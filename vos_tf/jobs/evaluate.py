@@ -25,7 +25,13 @@ from vos_tf.models.registry import build_network
 from vos_tf.training.checkpoints import POSITION
 from vos_tf.training.run import RunConfig, read_run_config, run_config
 
-VALIDATION_SPLITS = {"davis2016": "val", "davis2017": "val", "youtube_vos": "valid", "synthetic": "valid"}
+VALIDATION_SPLITS = {
+    "davis2016": "val",
+    "davis2017": "val",
+    "youtube_vos": "valid",
+    "tianchi": "train-val",
+    "synthetic": "valid",
+}
 DEFAULT_RUN = Path("runs/default")
 PROPOSALS_PROTOCOL = "davis2017-unsupervised"
 
