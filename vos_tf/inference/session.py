@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -38,6 +38,39 @@ class FrameResult:
     def probabilities(self) -> NDArray[np.float32]:
         """float32 ``(N, H, W)``, 0..1, one map per object, before merging."""
         return np.asarray(self._probabilities, np.float32)
+
+
+class Look(NamedTuple):
+    """What a session sees in a frame before objects are refined and merged.
+
+    Attributes:
+        frame: RGB uint8 ``(H, W, 3)``.
+        name: Of the frame.
+        given: Label map uint8 ``(H, W)`` of the masks given for this frame, 0 elsewhere.
+        probabilities: float32 ``(N, H, W)``, 0..1, one map per object.
+    """
+
+    frame: NDArray[np.uint8]
+    name: str
+    given: LabelMap
+    probabilities: Any
+
+
+class FollowsObjects(Protocol):
+    """What a session can do, whatever it is made of; see `Session`."""
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids of the objects followed so far, in the order they joined."""
+
+    def add(self, labels: LabelMap) -> None:
+        """Give the masks of objects in the next frame."""
+
+    def remove(self, object_id: int) -> None:
+        """Stop following an object."""
+
+    def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
+        """Segment the next frame."""
 
 
 class Session(ABC):
@@ -110,6 +143,10 @@ class Session(ABC):
         Raises:
             VosError: The frame has another size than the video.
         """
+        return self.finish(self.look(frame, name))
+
+    def look(self, frame: NDArray[np.uint8], name: str | None = None) -> Look:
+        """The first half of `step`: all but what decides on labels."""
         frame = np.asarray(frame)
         name = name or str(self._frames)
         if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
@@ -128,10 +165,25 @@ class Session(ABC):
             self._ids += joining
             maps.append(tf.constant(np.stack([given == i for i in joining]), tf.float32))
         probabilities = tf.concat(maps, axis=0) if maps else tf.zeros((0, *self.size))
-        labels = self._label(frame, probabilities, given)
         self._given = np.zeros(self.size, np.uint8)
         self._frames += 1
-        return FrameResult(labels, self._ids, name, probabilities)
+        return Look(frame, name, given, probabilities)
+
+    def finish(self, look: Look) -> FrameResult:
+        """The second half of `step`: refine, then label."""
+        probabilities = self._refined(look)
+        labels = self._label(look.frame, probabilities, look.given)
+        return FrameResult(labels, self._ids, look.name, probabilities)
+
+    def _refined(self, look: Look) -> Any:
+        """Refined probabilities; those of objects whose masks are given in this frame stay."""
+        joined = object_ids(look.given)
+        followed = [index for index, key in enumerate(self._ids) if key not in joined]
+        if self.merging.refine is None or not followed:
+            return look.probabilities
+        maps = np.array(look.probabilities)
+        maps[followed] = self.merging.refine(look.frame, maps)[followed]
+        return tf.constant(maps)
 
     def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
         """The label map from all objects' probabilities; ``given`` masks stand."""
@@ -163,6 +215,7 @@ class VideoSegmenter(ABC):
     Attributes:
         needs_masks: Whether objects are given by their first masks; else the network finds them itself.
         paints: Whether the merge rule ``painted`` can be used.
+        protocol: How results are scored unless said otherwise; ``None``: as the data set's always are.
 
     Raises:
         VosError: The rule is ``painted``, and cannot be used.
@@ -170,6 +223,7 @@ class VideoSegmenter(ABC):
 
     needs_masks: bool = True
     paints: bool = False
+    protocol: str | None = None
 
     def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
         self.network = network
@@ -182,7 +236,7 @@ class VideoSegmenter(ABC):
         self.merging = MergingGraph(self.rule)
 
     @abstractmethod
-    def session(self, size: tuple[int, int], name: str | None = None) -> Session:
+    def session(self, size: tuple[int, int], name: str | None = None) -> FollowsObjects:
         """A session for one video of frames ``(H, W)``, called ``name`` in messages."""
 
     def check_video(self, video: Video) -> None:  # noqa: B027 - most methods take any video
@@ -192,9 +246,13 @@ class VideoSegmenter(ABC):
             VosError: It is one.
         """
 
-    def session_for(self, video: Video) -> Session:
-        """A session for a video of a data set."""
+    def session_for(self, video: Video) -> FollowsObjects:
+        """A session for a video of a data set, with all that the data set knows of it."""
         return self.session(video.size, video.name)
+
+    def session_through(self, video: Video | Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> FollowsObjects:
+        """A session for a video of which nothing but the frames may be used; most methods do not look ahead."""
+        return self.session(size)
 
     def stream(
         self,
@@ -233,12 +291,13 @@ class VideoSegmenter(ABC):
         if own and not isinstance(video, Video):
             raise VosError("stream: expected a mask of the first frame, or masks by frame, found neither")
         given = dict(masks or {})
-        session: Session | None = None
+        session: FollowsObjects | None = None
         for index, (name, frame) in enumerate(_named_frames(video)):
             if session is None:
-                size = (frame.shape[0], frame.shape[1])
-                known = nothing_given and isinstance(video, Video)
-                session = self.session_for(cast(Video, video)) if known else self.session(size)
+                if nothing_given and isinstance(video, Video):
+                    session = self.session_for(video)
+                else:
+                    session = self.session_through(video, (frame.shape[0], frame.shape[1]))
             labels = first if index == 0 and first is not None else given.get(name)
             if labels is None and own and isinstance(video, Video):
                 labels = joining_mask(video, name)
