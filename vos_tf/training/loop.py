@@ -98,10 +98,10 @@ class Trainer:
         self._chief = is_chief(strategy)
         with strategy.scope():
             self.network = build()
-            objective, of_stills = (
-                make_objective(model_name, settings.objective, data.clips.objects_per_clip, stills=stills)
-                for stills in (False, True)
-            )
+            objective = make_objective(model_name, settings.objective, data.clips.objects_per_clip)
+            of_stills = None
+            if data.clips.still_batches:
+                of_stills = make_objective(model_name, settings.objective, data.clips.objects_per_clip, stills=True)
             groups = objective.groups(self.network)
             self.optimizer = make_optimizer(settings, groups, strategy.num_replicas_in_sync)
         self._step = TrainingStep(self.network, self.optimizer, strategy, settings, objective, of_stills)

@@ -103,6 +103,8 @@ class COSNetObjective:
             raise VosError(f"model.settings.outputs: expected 1 to train, found {found.outputs} (colours)")
         if self.settings.side_weight and not found.side_head:
             raise VosError("training.objective.side_weight: expected model.settings.side_head with it, found none")
+        if self.stills and not found.side_head:
+            raise VosError("clips.still_batches: expected model.settings.side_head with it, found none")
 
     def outcome(self, network: Any, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
         """The first frame of a clip by the others and, where the network has two heads, the second by the first.
