@@ -47,6 +47,7 @@ def parent() -> Any:
 PLAIN = {"scales": (1.0,), "motion": 0.0, "crop": None, "batch_size": 1, "loss": "balanced_mean"}
 PLAIN |= {"schedule": "constant"}
 PLAIN_OPTIONS = {"test_scales": (1.0,), "test_flip": False, "reach": 0.0, "snap": False}
+PLAIN_OPTIONS |= {"adaptation": {"steps": 0}, "zoom": {"share": 0.0}}
 
 
 def segmenter_of(parent: Any, *, steps: int = 3, finetune: dict[str, Any] | None = None, **given: Any) -> Any:
@@ -235,3 +236,37 @@ def test_snapping_comes_last_but_leaves_given_masks_alone(parent: Any, monkeypat
     results = list(segmenter_of(parent, steps=0, snap=True).stream(FRAMES[:2], first=only(3)))
     np.testing.assert_array_equal(results[0].labels, np.where(LABELS[0] == 3, 3, 8))
     np.testing.assert_array_equal(results[1].labels, np.where(plain[1].labels > 0, 0, 8))
+
+
+def test_learning_goes_on_from_own_masks(parent: Any) -> None:
+    """What was learned from two frames of a video is not what was learned from the first alone."""
+    plain = {"certain": 0.5, "border": 0, "unlikely": 0.5, "learning_rate": 3e-3}
+    once = list(segmenter_of(parent, steps=40).stream(FRAMES, first=LABELS[0]))
+    never = segmenter_of(parent, steps=40, adaptation={**plain, "steps": 2, "every": 9})
+    on = segmenter_of(parent, steps=40, adaptation={**plain, "steps": 4, "every": 1})
+    streams = [on.stream(clip, first=LABELS[0]) for clip in (FRAMES, FRAMES)]
+    for first, other, result in zip(*streams, once, strict=True):  # each goes its own way, both the same
+        np.testing.assert_allclose(first.probabilities, other.probabilities, atol=1e-5)
+        if first.name in "01":
+            np.testing.assert_allclose(first.probabilities, result.probabilities, atol=1e-5)
+        else:
+            assert np.abs(first.probabilities - result.probabilities).max() > 1e-3
+    for result, same in zip(never.stream(FRAMES, first=LABELS[0]), once, strict=True):
+        np.testing.assert_allclose(result.probabilities, same.probabilities, atol=1e-5)
+
+
+def test_a_parent_that_learns_nothing_does_not_learn_later(parent: Any) -> None:
+    results = list(segmenter_of(parent, steps=0, adaptation={"steps": 4}).stream(FRAMES[:3], first=only(3)))
+    plain = list(segmenter_of(parent, steps=0).stream(FRAMES[:3], first=only(3)))
+    np.testing.assert_allclose(results[2].probabilities, plain[2].probabilities, atol=1e-6)
+
+
+def test_a_closer_view_changes_what_is_near_the_last_mask_alone(parent: Any) -> None:
+    crop = {"crop": (20, 28)}
+    plain = list(segmenter_of(parent, steps=0, finetune=crop).stream(FRAMES[:2], first=only(8)))[1]
+    closer = list(segmenter_of(parent, steps=0, finetune=crop, zoom={"share": 0.5}).stream(FRAMES[:2], first=only(8)))[
+        1
+    ]
+    changed = np.abs(closer.probabilities - plain.probabilities)[0] > 1e-6
+    assert changed[18:28, 30:40].mean() > 0.9
+    assert not changed[:, :16].any()

@@ -154,8 +154,8 @@ def test_the_expected_time_is_said_before_the_bar(capsys: pytest.CaptureFixture[
 def test_the_cosine_ends_near_zero() -> None:
     finetuner = make_finetuner(FinetuneSettings(steps=4, learning_rate=0.5, schedule="cosine"))
     rates = []
-    step = finetuner._step
-    finetuner._step = lambda batch, rate, number: (rates.append(rate), step(batch, rate, number))[1]  # type: ignore
+    step = finetuner.update
+    finetuner.update = lambda batch, rate, number: (rates.append(rate), step(batch, rate, number))[1]  # type: ignore
     finetuner.run(points, "cosine")
     np.testing.assert_allclose(rates, [0.5, 0.5 * (0.5 + 0.5**1.5), 0.25, 0.5 * (0.5 - 0.5**1.5)])
 

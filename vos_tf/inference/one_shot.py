@@ -20,13 +20,18 @@ from vos_tf.datasets.types import Video
 from vos_tf.inference.adapted import AdaptedStore, weights_digest
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.nearness import keep_near
-from vos_tf.inference.one_shot_network import OneShotNetwork
+from vos_tf.inference.one_shot_network import Adapted, OneShotNetwork
 from vos_tf.inference.one_shot_options import Options, default_options
 from vos_tf.inference.session import Session, VideoSegmenter, read_frame, read_labels
 from vos_tf.inference.snapping import snap_label_map
+from vos_tf.inference.zooming import window_around
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.training.finetune import Values
-from vos_tf.training.finetune_samples import AnnotatedFrame
+from vos_tf.training.finetune_online import certain_labels, own_masks_settings
+from vos_tf.training.finetune_samples import AnnotatedFrame, FrameSamples
+
+# Samples of the first frame that are drawn while learning goes on are others than those before.
+FIRST_ONLINE_SAMPLE = 1 << 32
 
 
 class _Group:
@@ -40,7 +45,15 @@ class _Group:
         self.key = key
         self.frames: Callable[[], Sequence[AnnotatedFrame]] | None = frames
         self.members = list(range(len(ids)))
-        self.values: Values = ()
+        self.learned = Adapted(())
+        # Drawn from again when learning goes on, with this number of samples so far.
+        self.samples: FrameSamples | None = None
+        self.drawn = 0
+
+    @property
+    def followed(self) -> tuple[int, ...]:
+        """The objects that are still followed."""
+        return tuple(self.ids[member] for member in self.members)
 
 
 class OneShotSession(Session):
@@ -90,21 +103,61 @@ class OneShotSession(Session):
         for group in self._groups:
             network = self._segmenter.one_shot_network(len(group.ids))
             if group.frames is not None:
-                group.values = self._learn(network, group.ids, group.key, group.frames())
+                frames = group.frames()
+                group.learned = Adapted(self._learn(network, group.ids, group.key, frames))
+                if self._segmenter.options.learns_on:
+                    group.samples = network.samples(group.ids, frames)
                 group.frames = None
-            every = network.probabilities(group.values, frame)
-            maps.append(every if len(group.members) == len(group.ids) else tf.gather(every, group.members))
+            every = network.probabilities(group.learned.values, frame)
+            whole = every if len(group.members) == len(group.ids) else tf.gather(every, group.members)
+            maps.append(self._with_closer_views(network, group, frame, whole))
         return tf.concat(maps, axis=0)
+
+    def _with_closer_views(self, network: OneShotNetwork, group: _Group, frame: NDArray[np.uint8], whole: Any) -> Any:
+        """Average each object's plane with what a window around its last mask shows."""
+        zoom = self._segmenter.options.zoom
+        if not zoom.share or self._last is None:
+            return whole
+        size, scale = network.window_size(self.size), network.working_size(self.size)[0] / self.size[0]
+        planes = np.array(whole)
+        for plane, member in zip(planes, group.members, strict=True):
+            window = window_around(self._last == group.ids[member], size, zoom, scale)
+            if window is not None:
+                closer = network.closer(group.learned.values, frame, window)[member]
+                plane[...] = window.blend(closer, plane, zoom.share)
+        return planes
 
     def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
         options = self._segmenter.options
         if options.reach and self._last is not None:
             probabilities = keep_near(np.asarray(probabilities), self._last, self._ids, options.reach)
         labels = super()._label(frame, probabilities, given)
+        if options.learns_on and self._frames % options.adaptation.every == 0:
+            self._learn_on(frame, np.asarray(probabilities), labels)
         if options.snap:
             labels = np.where(given > 0, given, snap_label_map(frame, labels, options.snapping))
         self._last = labels
         return labels
+
+    def _learn_on(self, frame: NDArray[np.uint8], probabilities: NDArray[np.float32], labels: LabelMap) -> None:
+        """Let each group learn from what it is certain of in this frame, and from its first frame again."""
+        options, first = self._segmenter.options, 0
+        for group in self._groups:
+            planes = probabilities[first : first + len(group.members)]
+            first += len(group.members)
+            if group.samples is None:
+                continue  # its objects join in this frame
+            certain = certain_labels(planes, labels, group.followed, options.adaptation)
+            if not np.isin(certain, group.followed).any():
+                continue
+            network = self._segmenter.one_shot_network(len(group.ids))
+            own = network.samples(group.ids, [AnnotatedFrame(frame, certain)], own_masks_settings(options.finetune))
+            batches = []
+            for _ in range(options.adaptation.steps):
+                number = FIRST_ONLINE_SAMPLE + group.drawn
+                batches.append(tuple(np.stack(pair) for pair in zip(group.samples(number), own(number), strict=True)))
+                group.drawn += 1
+            group.learned = network.learn_on(group.learned, batches)
 
     def _learn(
         self, network: OneShotNetwork, ids: tuple[int, ...], key: str, frames: Sequence[AnnotatedFrame]

@@ -8,7 +8,9 @@ from typing import Any
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.inference.snapping import SnappingSettings
+from vos_tf.inference.zooming import ZoomSettings
 from vos_tf.pipeline.options import AugmentOptions
+from vos_tf.training.finetune_online import AdaptationSettings
 from vos_tf.training.finetune_osvos import OSVOSFinetuneSettings
 
 
@@ -18,6 +20,8 @@ class Options:
 
     Attributes:
         finetune: The fine-tuning of each object.
+        adaptation: Learning on from the objects' own masks in later frames; nothing if ``finetune`` learns nothing.
+        zoom: A closer view of each object.
         separate: A network for each object, instead of a head for each on one network.
         annotated_frames: Learn from the ``first`` frame of an object, or from ``all`` frames of a data set's video that
             have a mask.
@@ -33,6 +37,8 @@ class Options:
     """
 
     finetune: OSVOSFinetuneSettings = field(default_factory=OSVOSFinetuneSettings)
+    adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
+    zoom: ZoomSettings = field(default_factory=ZoomSettings)
     separate: bool = False
     annotated_frames: str = "first"
     short_side: int = 0
@@ -51,6 +57,11 @@ class Options:
             raise VosError(f"reach: expected 0 (anywhere) or more, found {self.reach}")
         if not self.test_scales or not all(0.05 <= scale <= 20 for scale in self.test_scales):
             raise VosError(f"test_scales: expected factors from 0.05 to 20, found {self.test_scales}")
+
+    @property
+    def learns_on(self) -> bool:
+        """Whether anything is learned after the first frame; never by a parent that is taken as it is."""
+        return self.finetune.adapts and self.adaptation.steps > 0
 
 
 def default_options(network: Any) -> Options:
@@ -88,4 +99,10 @@ def _quick() -> Options:
         crop_focus=1.0,
         loss="balanced_batch",
     )
-    return Options(finetune, test_scales=(0.75, 1.0), test_flip=True, reach=0.25, snap=True)
+    return Options(
+        finetune,
+        adaptation=AdaptationSettings(steps=2, every=1),
+        zoom=ZoomSettings(share=0.5),
+        reach=0.25,
+        snap=True,
+    )

@@ -160,6 +160,17 @@ class Finetuner:
         for variable, value in zip(self.network.variables, values, strict=True):
             variable.assign(value)
 
+    def restart(self, values: Values, memory: Values | None = None) -> None:
+        """Give the network these values of its ``variables`` and the optimiser its ``memory``; as at first if none."""
+        self.assign(values)
+        for variable, value in zip(self._optimizer.variables, memory or self._optimizer_start, strict=True):
+            variable.assign(value)
+
+    @property
+    def memory(self) -> Values:
+        """Copies of what the optimiser remembers between updates."""
+        return _values(self._optimizer.variables)
+
     def values(self) -> Values:
         """Copies of the network's ``variables``; those that are as at the start are shared with it."""
         now = _values(self.network.variables)
@@ -176,9 +187,7 @@ class Finetuner:
         Raises:
             VosError: The loss is not finite any more.
         """
-        self.assign(self.start)
-        for variable, value in zip(self._optimizer.variables, self._optimizer_start, strict=True):
-            variable.assign(value)
+        self.restart(self.start)
         if not self.settings.adapts:
             return FinetuneReport(0, 0.0, math.nan, math.nan)
         with _batches(draw, self.settings.batch_size) as batches:
@@ -190,7 +199,7 @@ class Finetuner:
 
         def step() -> None:
             rate = self._learning_rate(watch.share_done(len(losses)))
-            losses.append(self._step(next(batches), rate, len(losses)))
+            losses.append(self.update(next(batches), rate, len(losses)))
             watch.tick()
 
         while watch.goes_on(len(losses)) and len(losses) <= MEASURED_STEPS:
@@ -209,7 +218,17 @@ class Finetuner:
         cosine = self.settings.schedule == "cosine"
         return self.settings.learning_rate * (0.5 * (1 + math.cos(math.pi * done)) if cosine else 1.0)
 
-    def _step(self, batch: Sample, learning_rate: float, number: int) -> float:
+    def update(self, batch: Sample, learning_rate: float, number: int = 0) -> float:
+        """One update from where the network is; its loss.
+
+        Args:
+            batch: The arrays of a sample with a batch axis before them.
+            learning_rate: Of groups of weights with rate 1.
+            number: Of the update, for messages.
+
+        Raises:
+            VosError: The loss is not finite.
+        """
         self._optimizer.learning_rate.assign(learning_rate)
         loss = float(self._compiled(tuple(tf.constant(x) for x in batch)))
         if not math.isfinite(loss):
