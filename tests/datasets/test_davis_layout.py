@@ -152,7 +152,7 @@ def listed_frame(davis: Tree) -> None:
         (damage_frames, "bear: expected frames, found none"),
         (damage_first_mask, "expected a mask of the first frame, 00000.png, found none"),
         (damage_ids, "expected object ids 1..254 in the first mask, found none"),
-        (damage_list, "expected a name or a pair of image and mask on each line, found 'bear and camel'"),
+        (damage_list, "bear and camel: expected the sequence that the list names, found no such folder"),
         (empty_list, "expected names of sequences, found an empty list"),
         (climbing_list, "expected names of videos inside the data set, found '../bear'"),
         (listed_frame, "expected the frames that the list names, found no 00007"),

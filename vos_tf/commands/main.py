@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from vos_tf.commands.compare import compare
+from vos_tf.commands.convert import convert
 from vos_tf.commands.demo import demo
 from vos_tf.commands.evaluate import evaluate
 from vos_tf.commands.export import export
@@ -35,6 +36,7 @@ for _name, _function in (
     ("export", export),
     ("score", score),
     ("compare", compare),
+    ("convert", convert),
     ("merge", merge),
     ("package", package),
     ("split", split),

@@ -107,10 +107,8 @@ def _read_list(path: Path) -> tuple[_Listed, ...]:
             listed = frames.setdefault(check_name(first.parent.name, path), [])
             if listed is not None:
                 listed.append(first.stem)
-        elif len(words) == 1:
-            frames[check_name(words[0], path)] = None
         else:
-            raise VosError(f"{path}: expected a name or a pair of image and mask on each line, found {line!r}")
+            frames[check_name(line.strip(), path)] = None
     if not frames:
         raise VosError(f"{path}: expected names of sequences, found an empty list")
     return tuple(_Listed(name, None if stems is None else tuple(stems)) for name, stems in frames.items())

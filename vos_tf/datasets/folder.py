@@ -78,11 +78,11 @@ def open_folder(
 
 def _split_folder(root: Path, split: str, notes: list[str]) -> Path:
     inner = root / split
-    if split and split not in (".", "..") and _find_folder(inner, FRAME_FOLDERS) is not None:
+    if split and split not in (".", "..") and find_folder(inner, FRAME_FOLDERS) is not None:
         return inner
-    if split not in WHOLE_SPLITS or _find_folder(root, FRAME_FOLDERS) is None:
-        splits = [name for name in list_folders(root) if _find_folder(root / name, FRAME_FOLDERS) is not None]
-        if _find_folder(root, FRAME_FOLDERS) is not None:
+    if split not in WHOLE_SPLITS or find_folder(root, FRAME_FOLDERS) is None:
+        splits = [name for name in list_folders(root) if find_folder(root / name, FRAME_FOLDERS) is not None]
+        if find_folder(root, FRAME_FOLDERS) is not None:
             splits.append(f"{WHOLE_SPLITS[0]} (the whole folder)")
         wanted = f"a split {split!r}, a folder with {' or '.join(FRAME_FOLDERS)} in it"
         raise VosError(f"{root}: expected {wanted}, found {names_found(splits)}")
@@ -91,7 +91,7 @@ def _split_folder(root: Path, split: str, notes: list[str]) -> Path:
     return root
 
 
-def _find_folder(base: Path, names: Sequence[str]) -> Path | None:
+def find_folder(base: Path, names: Sequence[str]) -> Path | None:
     """The first of the named folders in ``base``, whatever their case."""
     folders = {name.lower(): name for name in list_folders(base)}
     found = next((folders[name.lower()] for name in names if name.lower() in folders), None)
@@ -99,7 +99,7 @@ def _find_folder(base: Path, names: Sequence[str]) -> Path | None:
 
 
 def _pair_of_folders(base: Path) -> tuple[Path, Path]:
-    frames, masks = _find_folder(base, FRAME_FOLDERS), _find_folder(base, MASK_FOLDERS)
+    frames, masks = find_folder(base, FRAME_FOLDERS), find_folder(base, MASK_FOLDERS)
     if frames is None or masks is None:
         missing = FRAME_FOLDERS if frames is None else MASK_FOLDERS
         raise VosError(f"{base}: expected a folder {' or '.join(missing)}, found {names_found(list_folders(base))}")

@@ -17,8 +17,11 @@ _LAYOUTS = {
     "davis2016": "vos_tf.datasets.davis:open_davis2016",
     "davis2017": "vos_tf.datasets.davis:open_davis2017",
     "youtube_vos": "vos_tf.datasets.youtube_vos:open_youtube_vos",
+    "tianchi": "vos_tf.datasets.tianchi:open_tianchi",
     "folder": "vos_tf.datasets.folder:open_folder",
     "still_images": "vos_tf.datasets.still_images:open_still_images",
+    "coco": "vos_tf.datasets.coco:open_coco",
+    "yolo": "vos_tf.datasets.yolo:open_yolo",
     "synthetic": "vos_tf.datasets.synthetic:open_synthetic",
 }
 

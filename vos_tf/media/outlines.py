@@ -25,7 +25,7 @@ def outline(mask: NDArray[np.bool_]) -> Points:
     if not len(rows):
         return np.zeros((0, 2), np.int64)
     loops = _loops(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    return _joined(loops) + (columns[0], rows[0])
+    return np.asarray(_joined(loops) + np.array([columns[0], rows[0]]), np.int64)
 
 
 def _loops(mask: NDArray[np.bool_]) -> list[Points]:

@@ -74,6 +74,19 @@ def find_stills(root: Path, split: str, folders: Folders, notes: list[str]) -> t
     )
 
 
+def still_splits(root: Path, folders: Folders) -> tuple[str, ...]:
+    """Names of the splits below the folders of images; ``all`` where there are none.
+
+    Raises:
+        VosError: No images with masks, or folders that cannot be told apart.
+    """
+    images, masks = _folder_pair(root, folders)
+    splits = [name for name in list_folders(images) if images != masks and _SPLIT_WORDS.match(name)]
+    for split in splits or [WHOLE_SPLITS[0]]:
+        find_stills(root, split, folders, [])
+    return tuple(splits) or (WHOLE_SPLITS[0],)
+
+
 def _in_order(stills: Iterator[Still]) -> tuple[Still, ...]:
     return tuple(sorted(stills, key=lambda still: natural_key(still.name)))
 
