@@ -10,6 +10,10 @@ class VosError(Exception):
     """Something the user can put right. The message is one sentence: where, what was expected, what was found."""
 
 
+class IncompleteError(VosError):
+    """Input that ended before its end: what was made of it up to there is whole, and kept. Exit code 3."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with a data set or a results folder.

@@ -8,13 +8,15 @@ import sys
 CODE = """
 import signal, typer
 from vos_tf.commands.running import run
-from vos_tf.errors import VosError
+from vos_tf.errors import IncompleteError, VosError
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
-def command(mistake: bool = False) -> None:
+def command(mistake: bool = False, early: bool = False) -> None:
     if mistake:
         raise VosError("file: expected one, found none")
+    if early:
+        raise IncompleteError("file: expected more, found the end")
     signal.raise_signal(signal.SIGINT)
 
 run(app)
@@ -32,3 +34,7 @@ def test_interrupted_commands_say_how_to_go_on() -> None:
 
 def test_mistakes_are_one_sentence() -> None:
     assert end_of("--mistake") == (1, "error: file: expected one, found none\n")
+
+
+def test_input_that_ends_early_is_a_warning() -> None:
+    assert end_of("--early") == (3, "warning: file: expected more, found the end\n")

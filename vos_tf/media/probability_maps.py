@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
-from vos_tf.media.images import MAX_PIXELS, header_size, read_bytes
+from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import MAX_OBJECT_ID
+from vos_tf.media.limits import MAX_PIXELS
 
 PROBABILITIES = "probabilities"
 """Their folder in a results folder; in it a folder for each video."""

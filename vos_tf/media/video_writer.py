@@ -33,6 +33,7 @@ _FORMATS = {
     ".mp4": _Format("mp4", "libx264", {}, {"movflags": "+faststart"}),
     ".webm": _Format("webm", "libvpx-vp9", {"b:v": "0", "cpu-used": "4", "row-mt": "1"}, {}),
 }
+_TICK = Fraction(1, 360_000)  # fits into the times of all common frame rates and into milliseconds
 _BT709, _LIMITED_RANGE = 1, 1  # numbers of ISO/IEC 23091-2 and of FFmpeg
 _QUALITY = {".mp4": 20, ".webm": 31}  # about the same picture in both
 
@@ -85,10 +86,16 @@ class VideoFile:
     def __init__(self, name: str, container: OutputContainer, stream: VideoStream, frame_rate: Fraction) -> None:
         self._name, self._container, self._stream, self._frame_rate = name, container, stream, frame_rate
         self._size: tuple[int, int] | None = None
+        self._next = 0
         self.frames = 0
 
-    def write(self, frame: RGBImage) -> None:
-        """Add a frame, RGB uint8 ``(H, W, 3)``.
+    def write(self, frame: RGBImage, time: Fraction | None = None) -> None:
+        """Add a frame.
+
+        Args:
+            frame: RGB uint8 ``(H, W, 3)``.
+            time: When it is shown, in seconds after the first; by the frame rate if not given. Exact only in a video
+                opened as ``variable``.
 
         Raises:
             VosError: It has another size than the frames before.
@@ -112,7 +119,10 @@ class VideoFile:
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even, np.uint8), format="rgb24").reformat(
             format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
         )
-        picture.pts, picture.time_base = self.frames, 1 / self._frame_rate
+        tick = self._stream.codec_context.time_base
+        shown = round((self.frames / self._frame_rate if time is None else time) / tick)
+        picture.pts, picture.time_base = max(shown, self._next), tick
+        self._next = picture.pts + 1
         self._container.mux(self._stream.encode(picture))
         self.frames += 1
 
@@ -124,10 +134,13 @@ class VideoFile:
 
 
 @contextmanager
-def opened_video(path: Path, frame_rate: Fraction, quality: int | None = None) -> Iterator[VideoFile]:
+def opened_video(
+    path: Path, frame_rate: Fraction, quality: int | None = None, *, variable: bool = False
+) -> Iterator[VideoFile]:
     """Open a video file for frames that come one by one; it appears under its name when the block ends well.
 
-    The arguments and errors are those of `write_video`.
+    ``variable`` says that frames come with times of their own; the other arguments and the errors are those of
+    `write_video`.
     """
     check_video_writing()
     import av
@@ -146,6 +159,7 @@ def opened_video(path: Path, frame_rate: Fraction, quality: int | None = None) -
             options = {"crf": crf, **kind.encoding}
             stream = cast("VideoStream", container.add_stream(kind.encoder, rate=frame_rate, options=options))
             stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = _TICK if variable else 1 / frame_rate
             _tag_colours(stream)
             video = VideoFile(str(path), container, stream, frame_rate)
             yield video
