@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from vos_tf.config import fill, merge, nearest
 from vos_tf.errors import VosError
+from vos_tf.inference.crf import refine_probabilities
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.session import VideoSegmenter
+from vos_tf.inference.shared_options import with_shared
+from vos_tf.inference.views import View, ViewsSegmenter, check_scales, resized, views
 
 # Each module holds a frozen dataclass of options, ``default_options(network)`` that gives one with the values that suit
 # the network, and ``make(network, rule, options)``. A field with the metadata ``decides_masks: False`` changes how the
-# work is done, but not the masks.
+# work is done, but not the masks. `vos_tf.inference.shared_options` has the options of all of them; a module that has
+# the option ``test_scales`` itself averages over scales itself.
 _METHODS = {
     "s2s": "vos_tf.inference.segmenter",
     "osvos": "vos_tf.inference.one_shot",
     "rvos": "vos_tf.inference.rvos",
+    "cosnet": "vos_tf.inference.cosnet",
 }
 
 
@@ -39,9 +45,14 @@ def resolve_options(model: str, network: Any, given: Mapping[str, Any]) -> Any:
     Raises:
         VosError: The model has no such option, a wrong type or an impossible value.
     """
-    defaults = _module(model).default_options(network)
+    own: Any = _module(model).default_options(network)
+    own_kind: Any = type(own)
+    kind = with_shared(own_kind)
+    defaults = kind(**{item.name: getattr(own, item.name) for item in dataclasses.fields(own)})
     _refuse_foreign(model, given, defaults, "")
-    return fill(type(defaults), merge(_plain(defaults), given), f"{model} options")
+    chosen = fill(kind, merge(_plain(defaults), given), f"{model} options")
+    check_scales(chosen.test_scales)
+    return chosen
 
 
 def make_segmenter(model: str, network: Any, rule: MergeRule | None = None, options: Any = None) -> VideoSegmenter:
@@ -53,10 +64,22 @@ def make_segmenter(model: str, network: Any, rule: MergeRule | None = None, opti
         rule: How objects are merged; arg-max against 0.5 if not given.
         options: What `resolve_options` gave; the defaults if not given.
     """
-    made: VideoSegmenter = _module(model).make(
-        network, rule or MergeRule(), options or resolve_options(model, network, {})
-    )
+    chosen = options or resolve_options(model, network, {})
+    made = _seen_in_views(model, network, rule or MergeRule(), chosen)
+    if chosen.crf.enabled:
+        made.merging.refine = partial(refine_probabilities, settings=chosen.crf)
     return made
+
+
+def _seen_in_views(model: str, network: Any, rule: MergeRule, options: Any) -> VideoSegmenter:
+    module = _module(model)
+    looks = views(options.test_scales, options.test_flip)
+    itself = hasattr(type(module.default_options(network)), "test_scales")
+    if itself or looks == (View(1.0, False),):
+        plain: VideoSegmenter = module.make(network, rule, options)
+        return plain
+    scales = dict.fromkeys(options.test_scales)
+    return ViewsSegmenter({scale: module.make(resized(network, scale), rule, options) for scale in scales}, looks)
 
 
 def is_zero_shot(network: Any) -> bool:

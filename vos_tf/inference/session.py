@@ -72,6 +72,12 @@ class FollowsObjects(Protocol):
     def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
         """Segment the next frame."""
 
+    def look(self, frame: NDArray[np.uint8], name: str | None = None) -> Look:
+        """The first half of ``step``: all but what decides on labels."""
+
+    def finish(self, look: Look) -> FrameResult:
+        """The second half of ``step``: refine, then label."""
+
 
 class Session(ABC):
     """Follows objects through one video. Memory is constant in the number of frames and linear in the objects.
