@@ -67,6 +67,7 @@ def evaluate(
         help="How far objects may move from frame to frame, in square roots of their area; 0: anywhere.",
     ),
     snap: bool | None = typer.Option(None, "--snap/--no-snap", help="Move contours to edges of the image."),
+    crf: bool | None = typer.Option(None, "--crf/--no-crf", help="Refine probabilities by a dense CRF."),
     save_adapted: bool = typer.Option(False, "--save-adapted", help="Keep fine-tuned weights in results/NAME/adapted."),
     adapted: Path | None = typer.Option(None, "--adapted", help="Keep fine-tuned weights here, use those found here."),
     assignments: list[str] = typer.Option(
@@ -94,6 +95,7 @@ def evaluate(
         test_flip=test_flip,
         reach=reach,
         snap=snap,
+        crf=None if crf is None else {"enabled": crf},
         adapted=str(adapted or folder / "adapted") if adapted or save_adapted else None,
     )
 

@@ -33,6 +33,7 @@ class FirstMaskSegmenter:
     """Stands in for a `VideoSegmenter` where only sessions are needed."""
 
     needs_masks = True
+    protocol: str | None = None
 
     def check_video(self, video: Video) -> None:
         """Any video will do."""

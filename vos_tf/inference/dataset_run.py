@@ -32,9 +32,15 @@ class FrameByFrame(Protocol):
 
 
 class OpensSessions(Protocol):
-    """A Segmenter, or the baseline; ``needs_masks``: objects are given by their first masks."""
+    """A Segmenter, or the baseline.
+
+    Attributes:
+        needs_masks: Objects are given by their first masks.
+        protocol: How results are scored unless said otherwise; ``None``: as the data set's always are.
+    """
 
     needs_masks: bool
+    protocol: str | None
 
     def check_video(self, video: Video) -> None:
         """Refuse a video whose objects cannot be followed."""

@@ -34,6 +34,8 @@ VALIDATION_SPLITS = {
 }
 DEFAULT_RUN = Path("runs/default")
 PROPOSALS_PROTOCOL = "davis2017-unsupervised"
+# Models that never look at masks.
+WITHOUT_MASKS = ("cosnet",)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def evaluate_run(request: EvaluationRequest) -> None:
     if request.overlay_frames or request.overlay_video:
         draw_products(dataset, request)
     if has_ground_truth(dataset):
-        score(request, dataset, PROPOSALS_PROTOCOL if request.zero_shot == "proposals" else None)
+        score(request, dataset, PROPOSALS_PROTOCOL if request.zero_shot == "proposals" else segmenter.protocol)
     else:
         sys.stderr.write(f"{dataset.name} {dataset.split} has no masks beyond first frames: nothing to score\n")
     sys.stdout.write(f"masks: {request.folder}\n")
@@ -128,6 +130,12 @@ def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[OpensSession
 
 def _check_shots(found: Found, zero_shot: str) -> None:
     """Refuse to give masks to a network that finds objects itself, and the reverse."""
+    if zero_shot and found.model in WITHOUT_MASKS:
+        raise VosError(
+            f"--zero-shot: expected a model that proposes objects (rvos), found {found.model}, which finds the "
+            "foreground without masks anyway: leave the option out; --set objects=given shares the foreground out "
+            "among the objects of first masks"
+        )
     if is_zero_shot(found.network) and not zero_shot:
         raise VosError(
             f"{found.weights}: expected a one-shot network, as objects are given by their first masks, found a "
