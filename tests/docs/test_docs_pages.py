@@ -19,7 +19,7 @@ from vos_tf.datasets.registry import dataset_names
 from vos_tf.inference.one_shot_options import Options as OSVOSOptions
 from vos_tf.inference.one_shot_options import default_options
 from vos_tf.inference.rvos import OneShotOptions, ZeroShotOptions
-from vos_tf.inference.segmenter import Options as S2SOptions
+from vos_tf.inference.state_options import Options as S2SOptions
 from vos_tf.models.registry import build_network, default_settings, resolve_settings
 from vos_tf.training.run import SECTIONS, run_config
 
@@ -103,10 +103,15 @@ def test_every_option_is_explained(page: str, command: str) -> None:
 
 
 @pytest.mark.parametrize(("trunk", "column"), [("vgg16", 1), ("vgg19_bn", 2), ("mobilenet_v2", 3), ("small", 3)])
-def test_table_of_fine_tuning_has_the_defaults(trunk: str, column: int) -> None:
+def test_tables_of_one_shot_options_have_the_defaults(trunk: str, column: int) -> None:
     rows = table_rows(DOCS / "osvos.md", "option | `vgg16`")
     options = dataclasses.asdict(default_options(build_network("osvos", resolve_settings("osvos", trunk, {}))))
     assert len(rows) > 8
+    published = trunk.startswith("vgg")  # one column for both in the smaller tables
+    for title, section in (("closer view", "zoom"), ("learning on", "adaptation")):
+        settings = {row[0].strip("`"): row[1 if published else 2] for row in table_rows(DOCS / "osvos.md", title)}
+        assert set(settings) == {f"{section}.{name}" for name in options[section]}
+        rows += [[name, *["", "", "", ""][: column - 1], value] for name, value in settings.items()]
     for row in rows:
         section, name = row[0].strip("`").split(".")
         wanted = options[section][name]
