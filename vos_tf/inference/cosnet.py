@@ -218,7 +218,9 @@ class COSNetSegmenter(VideoSegmenter):
         """A session for a video of a data set, whose frames are then stepped through in order."""
         return self.session_through(video, video.size)
 
-    def session_through(self, video: Video | Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> COSNetSession:
+    def session_through(
+        self, video: Video | Iterable[NDArray[np.uint8]], size: tuple[int, int], name: str | None = None
+    ) -> COSNetSession:
         """A session for a `Video`, a list or an array of frames; others are as in `session`."""
         frames = known_frames(video)
         if frames is None or self.options.sampling == "streaming":

@@ -256,9 +256,11 @@ class VideoSegmenter(ABC):
         """A session for a video of a data set, with all that the data set knows of it."""
         return self.session(video.size, video.name)
 
-    def session_through(self, video: Video | Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> FollowsObjects:
+    def session_through(
+        self, video: Video | Iterable[NDArray[np.uint8]], size: tuple[int, int], name: str | None = None
+    ) -> FollowsObjects:
         """A session for a video of which nothing but the frames may be used; most methods do not look ahead."""
-        return self.session(size)
+        return self.session(size, name)
 
     def stream(
         self,
