@@ -16,7 +16,7 @@ FLOORS = [
     {"files", "progress"},
     {"config", "media"},
     {"datasets"},
-    {"models", "losses", "losses_rvos", "records", "evaluation"},
+    {"models", "losses", "losses_rvos", "losses_rs2s", "records", "evaluation"},
     {"pipeline", "losses_cosnet"},
     {"training", "report", "convert"},
     {"doctor"},
@@ -67,7 +67,7 @@ def test_rooms_without_tensorflow(room: str) -> None:
             assert not [name for name in imports(path) if name.split(".")[0] == "tensorflow"], path
 
 
-@pytest.mark.parametrize("room", ["models", "losses", "losses_cosnet"])
+@pytest.mark.parametrize("room", ["models", "losses", "losses_cosnet", "losses_rs2s"])
 def test_networks_use_keras_only(room: str) -> None:
     allowed = {"keras", "numpy", "vos_tf", *sys.stdlib_module_names}
     for path in FILES:

@@ -8,7 +8,7 @@ import typer
 
 KINDS = (
     "osvos-pytorch, osvos-tensorflow, osvos-seed (its VGG19 port), rvos (folder with encoder.pt and decoder.pt), "
-    "cosnet, tianchi-coattention, or torchvision-trunk (an ImageNet classifier)"
+    "cosnet, tianchi-coattention, s2s-pytorch, s2s-tf1, rs2s, or torchvision-trunk (an ImageNet classifier)"
 )
 
 

@@ -43,24 +43,28 @@ class TrunkKind:
     """What is known of a trunk without building it.
 
     Attributes:
-        build: From the number of input channels and a name to the model.
+        build: From the number of input channels and a name to the model; of some trunks, from ``first_padding``, too.
         strides: Of the feature maps, finest first.
         imagenet: Builds the three-channel classifier body with ImageNet weights (it downloads them), or ``None``
             where there are no such weights.
+        normalization: Of images, see `vos_tf.models.layers.ImageNormalization`.
     """
 
-    build: Callable[[int, str], Any]
+    build: Callable[..., Any]
     strides: tuple[int, ...]
     imagenet: Callable[[], Any] | None
+    normalization: str = "unit"
 
 
-def _vgg16(channels: int, name: str) -> Any:
+def _vgg16(channels: int, name: str, first_padding: str = "same") -> Any:
     inputs = keras.Input((None, None, channels))
     x = ImageNormalization("caffe_bgr", name="normalization")(inputs)
     scales = []
+    padding = first_padding
     for block, (filters, convolutions) in enumerate(VGG16_BLOCKS, start=1):
         for index in range(1, convolutions + 1):
-            x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"block{block}_conv{index}")(x)
+            x = keras.layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"block{block}_conv{index}")(x)
+            padding = "same"
         x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
         scales.append(x)
     return keras.Model(inputs, scales, name=name)
@@ -81,21 +85,23 @@ def _mobilenet_v2(channels: int, name: str) -> Any:
     return keras.Model(inputs, features(normalized), name=name)
 
 
-def _small(channels: int, name: str) -> Any:
+def _small(channels: int, name: str, first_padding: str = "same") -> Any:
     inputs = keras.Input((None, None, channels))
     x = ImageNormalization("unit", name="normalization")(inputs)
     scales = []
+    padding = first_padding
     for block, (filters, convolutions) in enumerate(SMALL_BLOCKS, start=1):
         for index in range(1, convolutions + 1):
             x = keras.layers.Conv2D(
                 filters,
                 3,
                 strides=2 if index == 1 else 1,
-                padding="same",
+                padding=padding,
                 activation="relu",
                 kernel_initializer="he_normal",
                 name=f"block{block}_conv{index}",
             )(x)
+            padding = "same"
         scales.append(x)
     return keras.Model(inputs, scales, name=name)
 
@@ -109,10 +115,13 @@ def _imagenet_mobilenet_v2() -> Any:
 
 
 TRUNKS = {
-    "vgg16": TrunkKind(_vgg16, (2, 4, 8, 16, 32), _imagenet_vgg16),
+    "vgg16": TrunkKind(_vgg16, (2, 4, 8, 16, 32), _imagenet_vgg16, "caffe_bgr"),
     "mobilenet_v2": TrunkKind(_mobilenet_v2, (2, 4, 8, 16, 32), _imagenet_mobilenet_v2),
     "small": TrunkKind(_small, (2, 4, 8), None),
-    **{f"resnet{depth}": TrunkKind(partial(build_resnet, depth), RESNET_STRIDES, None) for depth in RESNETS},
+    **{
+        f"resnet{depth}": TrunkKind(partial(build_resnet, depth), RESNET_STRIDES, None, "imagenet_rgb")
+        for depth in RESNETS
+    },
 }
 
 
@@ -127,9 +136,16 @@ def trunk_kind(trunk: str) -> TrunkKind:
     return TRUNKS[trunk]
 
 
-def build_trunk(trunk: str, channels: int, name: str) -> Any:
-    """A trunk with random weights, as a Keras model (see the module)."""
-    return trunk_kind(trunk).build(channels, name)
+def build_trunk(trunk: str, channels: int, name: str, **options: Any) -> Any:
+    """A trunk with random weights, as a Keras model (see the module).
+
+    Args:
+        trunk: Its kind.
+        channels: 3 or 4.
+        name: Of the model.
+        **options: ``first_padding``, ``same`` or ``valid``, of the first convolution of ``vgg16`` and ``small``.
+    """
+    return trunk_kind(trunk).build(channels, name, **options)
 
 
 def _weighted_layers(model: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from keras import ops
 
 
 class ConvLSTMState(NamedTuple):
-    """State of a ConvLSTM: two tensors ``(N, h, w, filters)``."""
+    """State of a ConvLSTM: two tensors ``(N, h, w, filters)``; of several ConvLSTMs: two tuples of such tensors."""
 
     hidden: Any
     cell: Any
@@ -68,9 +68,36 @@ class ConvLSTMCell(keras.layers.Layer):
         self.gates.build((*input_shape[:-1], input_shape[-1] + self.filters))  # type: ignore[operator]
         self.built = True
 
+    def project(self, x: Any) -> Any:
+        """The input's share of the gates, ``(N, h, w, C)`` to ``(N, h, w, 4 * filters)``, bias included.
+
+        It does not depend on the state: objects in one frame share it, and frames of a clip go through it together.
+        """
+        kernel = ops.cast(self.gates.kernel[:, :, : -self.filters], x.dtype)
+        return ops.conv(x, kernel, padding="same") + ops.cast(self.gates.bias, x.dtype)
+
+    def recur(self, projected: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:
+        """One step from `project`'s answer (batch N or 1) and the state of N objects to the new state."""
+        return self._recur(projected, hidden, cell, self._recurrent_kernel(hidden))
+
+    def unroll(self, projected: Any, hidden: Any, cell: Any) -> Any:
+        """All steps of clips: ``(N, T, h, w, 4 * filters)`` and a state to hidden states ``(N, T, h, w, filters)``."""
+        kernel = self._recurrent_kernel(hidden)
+        hiddens = []
+        for time in range(projected.shape[1]):
+            hidden, cell = self._recur(projected[:, time], hidden, cell, kernel)
+            hiddens.append(hidden)
+        return ops.stack(hiddens, axis=1)
+
     def call(self, x: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:
         """One step: ``x`` ``(N, h, w, C)`` and the state's two tensors give the new two."""
-        blocks = ops.split(self.gates(ops.concatenate([x, hidden], axis=-1)), 4, axis=-1)
+        return self.recur(self.project(x), hidden, cell)
+
+    def _recurrent_kernel(self, like: Any) -> Any:
+        return ops.cast(self.gates.kernel[:, :, -self.filters :], like.dtype)
+
+    def _recur(self, projected: Any, hidden: Any, cell: Any, kernel: Any) -> tuple[Any, Any]:
+        blocks = ops.split(projected + ops.conv(hidden, kernel, padding="same"), 4, axis=-1)
         gate = dict(zip(self.gate_order, blocks, strict=True))
         candidate = keras.activations.get(self.candidate_activation)(gate["g"])
         new_cell = ops.sigmoid(gate["f"]) * cell + ops.sigmoid(gate["i"]) * candidate

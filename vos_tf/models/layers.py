@@ -14,7 +14,15 @@ OSVOS_BGR_MEAN = (104.00699, 116.66877, 122.67892)
 # Of ImageNet in R, G, B order, 0..1: what the weights of torchvision were trained with.
 IMAGENET_RGB_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_RGB_DEVIATION = (0.229, 0.224, 0.225)
-NORMALIZATIONS = ("unit", "caffe_bgr", "osvos_bgr", "imagenet_rgb", "bgr_unit")
+NORMALIZATIONS = (
+    "unit",
+    "caffe_bgr",
+    "osvos_bgr",
+    "caffe_bgr_means_on_rgb",
+    "imagenet_rgb",
+    "imagenet_rgb_unit_mask",
+    "bgr_unit",
+)
 
 
 @keras.saving.register_keras_serializable("vos_tf")
@@ -22,8 +30,9 @@ class ImageNormalization(keras.layers.Layer):
     """RGB 0..255 to what a trunk expects; a fourth channel, a mask 0..1, is brought to the same range.
 
     ``unit``: ``x / 127.5 - 1``, mask to -1..1. ``caffe_bgr`` and ``osvos_bgr``: channels reversed to B, G, R,
-    ImageNet mean subtracted, mask to 0..255. ``imagenet_rgb``: ``(x / 255 - mean) / deviation``, mask to -1..1.
-    ``bgr_unit``: channels reversed, ``x / 255``, mask as it is.
+    ImageNet mean subtracted, mask to 0..255. ``caffe_bgr_means_on_rgb``: the same means subtracted, but channels stay
+    R, G, B (a slip of an S2S port). ``imagenet_rgb``: ``(x / 255 - mean) / deviation``, mask to -1..1;
+    ``imagenet_rgb_unit_mask``: mask as it is. ``bgr_unit``: channels reversed, ``x / 255``, mask as it is.
     """
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
@@ -39,12 +48,14 @@ class ImageNormalization(keras.layers.Layer):
             image, mask = image / 127.5 - 1.0, mask * 2.0 - 1.0
         elif self.kind == "bgr_unit":
             image = image[..., ::-1] / 255.0
-        elif self.kind == "imagenet_rgb":
+        elif self.kind.startswith("imagenet_rgb"):
             mean, deviation = (_constant(v, x) for v in (IMAGENET_RGB_MEAN, IMAGENET_RGB_DEVIATION))
-            image, mask = (image / 255.0 - mean) / deviation, mask * 2.0 - 1.0
+            image = (image / 255.0 - mean) / deviation
+            mask = mask * 2.0 - 1.0 if self.kind == "imagenet_rgb" else mask
         else:
-            mean = CAFFE_BGR_MEAN if self.kind == "caffe_bgr" else OSVOS_BGR_MEAN
-            image, mask = image[..., ::-1] - _constant(mean, x), mask * 255.0
+            mean = OSVOS_BGR_MEAN if self.kind == "osvos_bgr" else CAFFE_BGR_MEAN
+            image = image if self.kind == "caffe_bgr_means_on_rgb" else image[..., ::-1]
+            image, mask = image - _constant(mean, x), mask * 255.0
         return image if x.shape[-1] == 3 else ops.concatenate([image, mask], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -14,7 +14,10 @@ from vos_tf.errors import VosError
 
 @dataclass(frozen=True)
 class ModelKind:
-    """Where a model lives: ``module`` holds the class ``network`` and ``default_settings(trunk)``."""
+    """Where a model lives: ``module`` holds the class ``network`` and ``default_settings(trunk)``.
+
+    Where it has published variants, ``default_settings`` takes the name of one of its ``PRESETS``, too.
+    """
 
     module: str
     network: str
@@ -41,18 +44,29 @@ def _part(name: str, part: str) -> Any:
     return getattr(import_module(kind.module), kind.network if part == "network" else part)
 
 
-def default_settings(name: str, trunk: str) -> Any:
-    """The settings a model has for a trunk when nothing else is said."""
-    return _part(name, "default_settings")(trunk)
+def default_settings(name: str, trunk: str, **preset: Any) -> Any:
+    """The settings a model has for a trunk, and for a ``preset``, when nothing else is said."""
+    return _part(name, "default_settings")(trunk, **preset)
+
+
+def has_presets(name: str) -> bool:
+    """Whether a model has published variants."""
+    return hasattr(import_module(_MODELS[name].module), "PRESETS")
 
 
 def resolve_settings(name: str, trunk: str | None, changes: Mapping[str, Any]) -> Any:
     """The settings of model ``name`` for ``trunk`` (``None``: the model's own) with ``changes``, checked.
 
+    Among the changes, ``preset`` is no setting: it names a published variant whose settings all others change.
+
     Raises:
-        VosError: No such model, trunk or setting, or a value that does not fit.
+        VosError: No such model, trunk, preset or setting, or a value that does not fit.
     """
-    base = default_settings(name, trunk or _MODELS[name].trunk if name in _MODELS else "")
+    preset = {}
+    if "preset" in changes and name in _MODELS and has_presets(name):
+        preset = {"preset": changes["preset"]}
+        changes = {key: value for key, value in changes.items() if key != "preset"}
+    base = default_settings(name, trunk or _MODELS[name].trunk if name in _MODELS else "", **preset)
     if changes.get("trunk", base.trunk) != base.trunk:
         raise VosError(f"model.settings.trunk: expected {base.trunk!r} like model.trunk, found {changes['trunk']!r}")
     values = {item.name: getattr(base, item.name) for item in dataclasses.fields(base)}

@@ -1,7 +1,8 @@
 """Bilinear resizing with aligned corners: the first and last pixels' centres of both images coincide.
 
 Keras resizes with half-pixel centres only. Each axis is one matrix product with at most two weights per row, which
-costs less than gathering on a CPU and has an exact gradient on every backend.
+costs less than gathering on a CPU and has an exact gradient on every backend. `ResizeToReference` resizes as Keras
+does, to a size that another map tells.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
@@ -53,3 +55,61 @@ def resize_align_corners(x: Any, height: Any, width: Any) -> Any:
     else:
         x = ops.matmul(columns, ops.reshape(x, (-1, old_width, channels)))
     return ops.reshape(x, (-1, height, width, channels))
+
+
+@keras.saving.register_keras_serializable("vos_tf")
+class AlignedUpsampling(keras.layers.Layer):
+    """`resize_align_corners` to a multiple of the map's own size.
+
+    Args:
+        factor: The multiple.
+    """
+
+    def __init__(self, factor: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x: Any) -> Any:
+        """Enlarge ``(N, h, w, C)``."""
+        _, height, width, _ = ops.shape(x)
+        return resize_align_corners(x, self.factor * height, self.factor * width)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Larger by the factor."""
+        batch, height, width, channels = input_shape
+        return (batch, *(side and self.factor * side for side in (height, width)), channels)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("vos_tf")
+class ResizeToReference(keras.layers.Layer):
+    """Resize maps, half-pixel centres, not antialiased, to ``times / over`` the size of another map.
+
+    Args:
+        times: See above.
+        over: See above.
+    """
+
+    def __init__(self, times: int = 1, over: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.times = times
+        self.over = over
+
+    def call(self, x: Any, reference: Any) -> Any:
+        """Resize ``(N, h, w, C)`` by the reference ``(M, H, W, D)``."""
+        height, width = (side * self.times // self.over for side in ops.shape(reference)[1:3])
+        return ops.image.resize(x, (height, width), interpolation="bilinear", antialias=False)
+
+    def compute_output_shape(
+        self, x_shape: tuple[int | None, ...], reference_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """The reference's, resized."""
+        sides = (side and side * self.times // self.over for side in reference_shape[1:3])
+        return (x_shape[0], *sides, x_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {**super().get_config(), "times": self.times, "over": self.over}

@@ -11,14 +11,14 @@ from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.models.exchange import CONFIG, WEIGHTS, save_model
 from vos_tf.models.registry import build_network, resolve_settings
-from vos_tf.porting import cosnet, osvos, rvos
+from vos_tf.porting import cosnet, osvos, rvos, s2s
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import Array
 from vos_tf.porting.readers import read_pytorch
 from vos_tf.porting.source import Source
 from vos_tf.porting.trunks import import_trunk
 
-SOURCES: dict[str, Source] = {**osvos.SOURCES, **rvos.SOURCES, **cosnet.SOURCES}
+SOURCES: dict[str, Source] = {**osvos.SOURCES, **rvos.SOURCES, **cosnet.SOURCES, **s2s.SOURCES}
 TRUNK = "torchvision-trunk"
 
 

@@ -55,11 +55,30 @@ def read_pytorch(file: Path) -> dict[str, Array]:
         VosError: PyTorch is not installed, there is no such file, it is broken, no PyTorch checkpoint, or it holds
             more than weights.
     """
-    if not file.is_file():
-        raise VosError(
-            f"{file}: expected a PyTorch checkpoint, found {'a folder' if file.is_dir() else 'no such file'}"
-        )
-    state = _state_dictionary(_load(file), file)
+    return _arrays(_state_dictionary(_load(file), file))
+
+
+def read_pytorch_sections(file: Path, sections: tuple[str, ...]) -> dict[str, Array]:
+    """The tensors of a file that holds several state dictionaries, named ``<section>.<name in the section>``.
+
+    Sections that are not there give nothing; a file with none of them is read as `read_pytorch` reads it.
+
+    Raises:
+        VosError: As `read_pytorch`.
+    """
+    content = _load(file)
+    keys = content if isinstance(content, Mapping) else {}
+    found = {section: keys[section] for section in sections if isinstance(keys.get(section), Mapping)}
+    if not found:
+        return _arrays(_state_dictionary(content, file))
+    return {
+        f"{section}.{name}": array
+        for section, state in found.items()
+        for name, array in _arrays(_state_dictionary(state, file)).items()
+    }
+
+
+def _arrays(state: dict[str, Any]) -> dict[str, Array]:
     if all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     return {name: _as_array(tensor) for name, tensor in state.items()}
@@ -74,6 +93,10 @@ def _torch() -> Any:
 
 
 def _load(file: Path) -> Any:
+    if not file.is_file():
+        raise VosError(
+            f"{file}: expected a PyTorch checkpoint, found {'a folder' if file.is_dir() else 'no such file'}"
+        )
     torch = _torch()
     try:
         with torch.serialization.safe_globals([(_PassedOver, name) for name in NUMPY_GLOBALS]):

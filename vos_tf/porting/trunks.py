@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vos_tf.errors import VosError
 from vos_tf.models.backbones import classifier_body
-from vos_tf.models.layers import CAFFE_BGR_MEAN, IMAGENET_RGB_DEVIATION, IMAGENET_RGB_MEAN
+from vos_tf.models.normalizations import for_other_images
 from vos_tf.models.osvos import osvos_trunk
 from vos_tf.models.resnet import RESNETS
 from vos_tf.models.vgg import VGG16_BLOCKS, VGG19_BLOCKS
@@ -107,7 +105,8 @@ def import_trunk(tensors: Mapping[str, Array], path: Path, folder: Path) -> tupl
     left_out = assign(body, table, tensors, path, f"torchvision's {kind}")
     if kind == "vgg16":
         first = body.get_layer("block1_conv1")
-        first.set_weights(for_caffe_images(*first.get_weights()))
+        # torchvision's sees images normalised in another way; the means differ by less than half a grey level.
+        first.set_weights(for_other_images(*first.get_weights(), "imagenet_rgb", "caffe_bgr"))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{kind}.weights.h5"
     partial = folder / f".partial.{file.name}"
@@ -117,23 +116,3 @@ def import_trunk(tensors: Mapping[str, Array], path: Path, folder: Path) -> tupl
     finally:
         partial.unlink(missing_ok=True)
     return kind, file, body, left_out
-
-
-def for_caffe_images(kernel: Array, bias: Array) -> list[Array]:
-    """The first convolution of torchvision's VGG16 for images as Keras' VGG16 takes them.
-
-    torchvision's sees ``(rgb / 255 - mean) / deviation``, Keras' ``bgr - mean``, with means that differ by less than
-    half a grey level: that much a border differs, where zeros stand for the mean.
-
-    Args:
-        kernel: ``(h, w, 3, out)``.
-        bias: ``(out,)``.
-
-    Returns:
-        Kernel and bias.
-    """
-    mean, deviation = np.asarray(IMAGENET_RGB_MEAN), np.asarray(IMAGENET_RGB_DEVIATION)
-    scaled = kernel / (255.0 * deviation)[:, None]
-    shift = np.asarray(CAFFE_BGR_MEAN)[::-1] - 255.0 * mean
-    offset = np.einsum("hwio,i->o", scaled, shift)
-    return [scaled[:, :, ::-1].astype(np.float32), (bias + offset).astype(np.float32)]
