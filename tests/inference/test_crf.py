@@ -89,13 +89,14 @@ def test_lattice_is_linear() -> None:
     assert (whole >= 0).all()
 
 
-def test_points_on_corners_and_far_from_zero() -> None:
-    """Equal points share everything; a shift of all points changes little."""
+def test_equal_points_share_everything() -> None:
+    """On a corner of the lattice, too; a point far away has nothing of it."""
     points = np.zeros((5, 4), np.float32)
     points[:, 3] = 40
-    filtered = PermutohedralFilter(points)(np.array([[1], [2], [3], [10]], np.float32))
-    np.testing.assert_allclose(filtered[:3, 0], np.full(3, filtered[0, 0]), rtol=1e-5)
-    np.testing.assert_allclose(filtered[3] / filtered[0], 10 / 6, rtol=0.3)
+    filtered = PermutohedralFilter(points)(np.array([[1], [2], [3], [0]], np.float32))[:, 0]
+    np.testing.assert_allclose(filtered[:3], np.full(3, filtered[0]), rtol=1e-5)
+    assert filtered[0] > 0
+    assert filtered[3] == 0
 
 
 def test_too_narrow_kernels_are_refused() -> None:
