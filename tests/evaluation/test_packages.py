@@ -9,7 +9,7 @@ from vos_tf.errors import ProblemsError, VosError
 from vos_tf.evaluation.packages import check_package, write_package
 
 MASKS = {"a": [square(10, 10 + i) for i in range(4)], "b": [np.zeros((60, 80), np.uint8)] + [square(5, 5)] * 3}
-TOPS = {"davis2017": "", "youtube-vos": "Annotations/"}
+TOPS = {"davis2017": "", "youtube-vos": "Annotations/", "tianchi": "Annotations/"}
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def test_package_holds_the_masks_in_the_layout_of_the_server_and_checks(tmp_path
     with zipfile.ZipFile(out) as archive:
         names = archive.namelist()
         first = archive.read(f"{TOPS[layout]}a/00000.png")
-    # Video b shows its object from the second frame on: only DAVIS wants the first one too.
-    assert count == len(names) == {"davis2017": 8, "youtube-vos": 7}[layout]
-    assert (f"{TOPS[layout]}b/00000.png" in names) == (layout == "davis2017")
+    # Video b shows its object from the second frame on: YouTube-VOS alone does not want the first one.
+    assert count == len(names) == {"davis2017": 8, "youtube-vos": 7, "tianchi": 8}[layout]
+    assert (f"{TOPS[layout]}b/00000.png" in names) == (layout != "youtube-vos")
     assert first == (results / "a" / "00000.png").read_bytes()
     assert check_package(out, dataset, layout) == count
     again = tmp_path / "again.zip"

@@ -70,7 +70,9 @@ clip_options = st.builds(
     clips_per_video=st.integers(0, 2),
     clips_per_frame=st.integers(0, 1),
     clips_per_epoch=st.sampled_from([0, 0, 3, 17]),
-    stills=st.sampled_from(["motion", "skip"]),
+    order=st.sampled_from(["time", "any"]),
+    stills=st.sampled_from(["motion", "repeat", "skip"]),
+    still_batches=st.sampled_from([0, 0, 2, 3]),
     start=st.sampled_from(["random", "first"]),
     shuffle=st.booleans(),
 )
@@ -97,6 +99,9 @@ def test_every_clip_keeps_what_the_options_say(manifest, options, batch_size, se
     for start in range(0, len(plan), batch_size):
         times = {len(clip.frames) - 1 for clip in plan[start : start + batch_size]}
         assert len(times) == 1 and options.lengths[0] <= times.pop() <= options.lengths[1]
+        if options.still_batches:
+            kinds = {clip_videos(manifest)[clip.video].still for clip in plan[start : start + batch_size]}
+            assert kinds == {options.of_stills(start // batch_size)}
     for clip in plan:
         check_clip(clip, clip_videos(manifest)[clip.video], options)
 
@@ -113,14 +118,15 @@ def check_clip(clip, video, options):
     assert 1 <= len(clip.objects) <= options.objects_per_clip and list(clip.objects) == sorted(clip.objects)
     if video.still and rest:
         # A picture in motion: one frame, at rising times.
-        assert options.stills == "motion" and set(clip.frames) == {0} and all(clip.annotated) and not clip.repeated
-        assert clip.times == tuple(options.stride * time for time in range(len(clip.frames)))
+        assert options.stills != "skip" and set(clip.frames) == {0} and all(clip.annotated) and not clip.repeated
+        step = options.stride if options.stills == "motion" else 0
+        assert clip.times == tuple(step * time for time in range(len(clip.frames)))
         return
     assert clip.times == ()
     if not rest:
         return
     # Something can be learnt; what is repeated or has no mask does not count.
-    assert any(clip.annotated[1:])
+    assert any(clip.annotated[1:]) or options.order == "any"
     assert list(clip.annotated[1 : 1 + len(real)]) == [bool(video.annotated[frame]) for frame in real]
     assert rest[len(real) :] == [real[-1]] * clip.repeated and not any(clip.annotated[1 + len(real) :])
     # One of the chosen objects was followed: consecutive steps through its frames.
@@ -138,6 +144,9 @@ def follows(clip, real, item, video, options):
     if not {clip.frames[0], *real} <= set(path):
         return False
     steps = [path.index(frame) for frame in (clip.frames[0], *real)]
+    if options.order == "any":
+        as_wished = options.reference == "before_clip" or clip.frames[0] == item.seen[0]
+        return as_wished and len(set(steps)) == len(steps) == min(len(clip.frames), len(path))
     wanted = {options.stride}
     if options.reference == "first_of_video":
         if clip.frames[0] != item.seen[0] or steps[1] - steps[0] < options.stride:
@@ -152,7 +161,14 @@ def follows(clip, real, item, video, options):
 @given(manifests, clip_options, st.integers(0, 5))
 def test_every_object_and_video_has_its_number_of_clips(manifest, options, seed):
     one = ClipOptions(
-        **{**vars(options), "objects": "one", "clips_per_video": 0, "clips_per_frame": 0, "clips_per_epoch": 0}
+        **{
+            **vars(options),
+            "objects": "one",
+            "clips_per_video": 0,
+            "clips_per_frame": 0,
+            "clips_per_epoch": 0,
+            "still_batches": 0,
+        }
     )
     plan = plan_or_none(manifest, one, batch_size=2, seed=seed, epoch=0)
     if plan is None:
