@@ -190,8 +190,8 @@ class ModelChoice:
     """Which network, and what it starts from.
 
     Attributes:
-        name: ``s2s``.
-        trunk: ``vgg16``, ``mobilenet_v2`` or ``small``.
+        name: ``s2s``, ``osvos``, ``rvos`` or ``cosnet``.
+        trunk: ``vgg16``, ``mobilenet_v2``, ``small``, or another that the network has.
         trunk_weights: ``imagenet``, a ``.weights.h5`` file, ``none``, or ``auto``: ImageNet where the trunk has such
             weights and they can be fetched, with a warning where not.
         weights: Run folder, model folder, ``.weights.h5`` file or the name of a model that comes with vos_tf, to start
