@@ -21,7 +21,7 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
             a model that comes with vos_tf.
         rule: How objects are merged; arg-max against 0.5 if not given.
         **options: How the model segments, where it differs from its defaults: the fields of
-            `vos_tf.inference.segmenter.Options` for ``s2s`` (``objects_per_call=2``), of
+            `vos_tf.inference.state_options.Options` for ``s2s`` (``objects_per_call=2``), of
             `vos_tf.inference.one_shot_options.Options` for ``osvos`` (``finetune={"steps": 100}``), of
             `vos_tf.inference.rvos.OneShotOptions` or ``ZeroShotOptions`` for ``rvos`` (``decode="all"``).
 

@@ -62,8 +62,8 @@ def test_options_reach_the_fine_tuning(models: Path, tiny_world: Path, tmp_path:
 @pytest.mark.parametrize(
     ("model", "arguments", "message"),
     [
-        ("s2s", ["--steps", "3"], "option finetune: expected an option of s2s (objects_per_call)"),
-        ("s2s", ["--save-adapted"], "option adapted: expected an option of s2s"),
+        ("s2s", ["--trainable", "head"], "option finetune.trainable: expected an option of s2s (finetune.steps, "),
+        ("s2s", ["--reach", "1"], "option reach: expected an option of s2s"),
         ("osvos", ["--batch_size", "2"], "option objects_per_call: expected an option of osvos"),
         ("osvos", ["--test-scales", "a"], "osvos options.test_scales"),
         ("osvos", ["--set", "finetune.stepz=3"], "did you mean 'steps'?"),

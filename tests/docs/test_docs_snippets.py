@@ -146,6 +146,6 @@ def test_python_examples_of_segmenting(workplace: Path, capsys: pytest.CaptureFi
     assert names["result"].labels.shape == SIZE
     assert names["result"].probabilities.shape == (2, *SIZE)
     assert names["careful"].rule.background == 0.4
-    assert names["careful"].objects_per_call == 2
+    assert names["careful"].options.objects_per_call == 2
     assert names["logits"].shape == (3, 128, 224, 1)
     assert names["state"].hidden.shape == (3, 16, 28, 32)

@@ -59,15 +59,19 @@ def test_foreign_and_impossible_options_are_refused(osvos: Any, given: dict[str,
         resolve_options("osvos", osvos, given)
 
 
-def test_fine_tuning_is_no_option_of_s2s(s2s: Any) -> None:
-    with pytest.raises(VosError, match=r"option finetune: expected an option of s2s \(objects_per_call\), found one"):
-        resolve_options("s2s", s2s, {"finetune": {"steps": 3}})
+def test_options_of_osvos_are_none_of_s2s(s2s: Any) -> None:
+    with pytest.raises(VosError, match=r"option short_side: expected an option of s2s \(objects_per_call, .*found one"):
+        resolve_options("s2s", s2s, {"short_side": 3})
+    with pytest.raises(VosError, match=r"option finetune\.trainable: expected an option of s2s \(finetune\.steps, "):
+        resolve_options("s2s", s2s, {"finetune": {"trainable": "head"}})
     with pytest.raises(VosError, match="objects_per_call: expected 0"):
         resolve_options("s2s", s2s, {"objects_per_call": -1})
 
 
 def test_only_what_decides_the_masks_counts(osvos: Any, s2s: Any) -> None:
-    assert deciding(resolve_options("s2s", s2s, {"objects_per_call": 2})) == {}
+    plain = resolve_options("s2s", s2s, {})
+    assert deciding(resolve_options("s2s", s2s, {"objects_per_call": 2, "adapted": "x"})) == deciding(plain)
+    assert deciding(resolve_options("s2s", s2s, {"restart_every": 7})) != deciding(plain)
     one = deciding(resolve_options("osvos", osvos, {"adapted": "folder"}))
     assert one == deciding(resolve_options("osvos", osvos, {}))
     assert one["finetune"]["steps"] == 400

@@ -15,6 +15,7 @@ from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import is_done, result_path, segment_dataset
 from vos_tf.inference.scenario import Scenario, claim_results
 from vos_tf.inference.segmenter import Segmenter
+from vos_tf.inference.state_options import Options
 from vos_tf.media.label_maps import read_label_map, write_label_map
 
 SIZE = (45, 70)
@@ -62,7 +63,7 @@ def test_objects_together_equal_objects_one_by_one(segmenter: Segmenter) -> None
 @pytest.mark.parametrize("objects_per_call", [1, 2, 5])
 def test_chunks_of_objects_change_nothing(segmenter: Segmenter, objects_per_call: int) -> None:
     clip = frames(3)
-    chunked = Segmenter(segmenter.network, objects_per_call=objects_per_call)
+    chunked = Segmenter(segmenter.network, options=Options(objects_per_call=objects_per_call))
     for one, other in zip(
         segmenter.stream(clip, first=labels_of(1, 2, 3)), chunked.stream(clip, first=labels_of(1, 2, 3)), strict=True
     ):
@@ -141,12 +142,12 @@ def test_state_does_not_grow_with_the_video(segmenter: Segmenter) -> None:
     sizes = set()
     for frame in frames(12):
         session.step(frame)
-        sizes.add(tuple(tuple(part.shape) for part in session._state))
+        sizes.add(tuple(tuple(part.shape) for part in session._followers._state))
     assert sizes == {((2, 4, 6, 8), (2, 4, 6, 8))}
 
 
 def test_the_image_is_encoded_once_per_frame(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = Segmenter(segmenter.network, objects_per_call=1)
+    counted = Segmenter(segmenter.network, options=Options(objects_per_call=1))
     calls: list[tuple[int, ...]] = []
     encode = counted._graph.encode
 

@@ -50,7 +50,12 @@ def evaluate(
     save_probabilities: str = typer.Option(
         "", "--save-probabilities", metavar="KIND", help="Write probability maps of each object: png or npz."
     ),
-    steps: int | None = typer.Option(None, "--steps", help="Fine-tuning steps for each video; 0: none."),
+    restart_every: int | None = typer.Option(
+        None, "--restart-every", help="Frames after which objects go on from their first frames again; 0: never."
+    ),
+    steps: int | None = typer.Option(
+        None, "--steps", "--online-steps", help="Fine-tuning steps for each video or object; 0: none."
+    ),
     seconds: float | None = typer.Option(None, "--seconds", help="Time for fine-tuning instead of steps."),
     learning_rate: float | None = typer.Option(None, "--learning-rate", help="Of fine-tuning."),
     trainable: str | None = typer.Option(None, "--trainable", help="What is fine-tuned: head or all."),
@@ -87,6 +92,7 @@ def evaluate(
     finetune = _given(steps=steps, seconds=seconds, learning_rate=learning_rate, trainable=trainable)
     options = _given(
         objects_per_call=batch_size,
+        restart_every=restart_every,
         finetune=finetune or None,
         separate=separate,
         annotated_frames=annotated_frames,

@@ -3,80 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from vos_tf.errors import VosError
+from vos_tf.inference.adapted import AdaptedStore, weights_digest
+from vos_tf.inference.followers import Followers
 from vos_tf.inference.graph import VideoGraph
-from vos_tf.inference.merge import MergeRule, MergingGraph
+from vos_tf.inference.merge import MergingGraph
+from vos_tf.inference.merge_rules import MergeRule
+from vos_tf.inference.online import OnlineNetwork, OnlineSession
 from vos_tf.inference.session import Session, VideoSegmenter
+from vos_tf.inference.state_options import Options, default_options
 from vos_tf.media.label_maps import LabelMap
-
-
-@dataclass(frozen=True)
-class Options:
-    """What can be chosen when S2S segments.
-
-    Attributes:
-        objects_per_call: Largest number of objects that go through the network together; 0: all. The result does not
-            depend on it.
-    """
-
-    objects_per_call: int = field(default=0, metadata={"decides_masks": False})
-
-    def __post_init__(self) -> None:
-        if self.objects_per_call < 0:
-            raise VosError(f"objects_per_call: expected 0 (all objects) or more, found {self.objects_per_call}")
 
 
 class StateSession(Session):
     """A session of a network with a state per object.
 
     Args:
-        graph: The network's graphs.
+        followers: Where the objects will be.
         size: ``(H, W)`` of the video's frames.
         merging: How objects are merged.
-        objects_per_call: See `Options`.
     """
 
-    def __init__(
-        self, graph: VideoGraph, size: tuple[int, int], merging: MergingGraph, objects_per_call: int = 0
-    ) -> None:
+    def __init__(self, followers: Followers, size: tuple[int, int], merging: MergingGraph) -> None:
         super().__init__(size, merging)
-        self._graph = graph
-        self._objects_per_call = objects_per_call
-        self._state: Any = None
+        self._followers = followers
 
     def _keep(self, indices: Sequence[int]) -> None:
-        self._state = tf.nest.map_structure(lambda x: tf.gather(x, indices), self._state) if indices else None
+        self._followers.keep(indices)
 
     def _advance(self, frame: NDArray[np.uint8]) -> Any:
-        features = self._graph.encode(tf.constant(frame[None]))
-        count = len(self._ids)
-        chunk = self._objects_per_call or count
-        parts = []
-        for begin in range(0, count, chunk):
-            state = tf.nest.map_structure(lambda x: x[begin : begin + chunk], self._state)  # noqa: B023
-            parts.append(self._graph.advance(features, state, *map(tf.constant, self.size)))
-        self._state = _concatenate([state for _, state in parts])
-        return tf.concat([maps for maps, _ in parts], axis=0)
+        return self._followers.advance(frame)
 
     def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
-        image = tf.constant(frame[None])
-        masks = np.stack([labels == i for i in ids]).astype(np.uint8)
-        chunk = self._objects_per_call or len(ids)
-        started = [self._graph.start(image, masks[i : i + chunk, ..., None]) for i in range(0, len(ids), chunk)]
-        self._state = _concatenate(([self._state] if self._ids else []) + started)
-
-
-def _concatenate(states: list[Any]) -> Any:
-    if len(states) == 1:
-        return states[0]
-    return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *states)
+        self._followers.join(frame, np.stack([labels == i for i in ids]))
 
 
 class Segmenter(VideoSegmenter):
@@ -85,12 +51,12 @@ class Segmenter(VideoSegmenter):
     Args:
         network: A network with ``settings.size``, ``encode``, ``start`` and ``advance``.
         rule: How objects are merged.
-        objects_per_call: See `Options`.
+        options: See `Options`; those that suit the network if not given.
     """
 
-    def __init__(self, network: Any, *, rule: MergeRule | None = None, objects_per_call: int = 0) -> None:
+    def __init__(self, network: Any, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
         super().__init__(network, rule)
-        self.objects_per_call = objects_per_call
+        self.options = options or default_options(network)
         self._graph = VideoGraph(network, self.rule)
 
     def session(self, size: tuple[int, int], name: str | None = None) -> Session:
@@ -108,14 +74,39 @@ class Segmenter(VideoSegmenter):
             >>> result.object_ids, bool((result.labels == labels).all())
             ((7,), True)
         """
-        return StateSession(self._graph, size, self.merging, self.objects_per_call)
+        if self.options.finetune.adapts:
+            return OnlineSession(self.online_network, self._followers, size, self.merging, self.options, name)
+        return StateSession(self._followers(self._graph, size), size, self.merging)
 
+    @cached_property
+    def online_network(self) -> OnlineNetwork:
+        """A copy of the network that learns the objects of each video; made when it is first needed."""
+        return OnlineNetwork(self.network, self.options.finetune, self.store)
 
-def default_options(network: Any) -> Options:
-    """The same for all networks."""
-    return Options()
+    @cached_property
+    def store(self) -> AdaptedStore | None:
+        """Where adapted weights are kept."""
+        if not self.options.adapted or not self.options.finetune.adapts:
+            return None
+        settings = self.network.get_config()["settings"]
+        origin = {
+            "parent": weights_digest(self.network),
+            "network": settings,
+            "finetune": asdict(self.options.finetune),
+        }
+        return AdaptedStore(Path(self.options.adapted), "s2s", origin)
+
+    def _followers(self, graph: VideoGraph, size: tuple[int, int]) -> Followers:
+        options = self.options
+        return Followers(
+            graph,
+            size,
+            objects_per_call=options.objects_per_call,
+            restart_every=options.restart_every,
+            step_first=options.step_first,
+        )
 
 
 def make(network: Any, rule: MergeRule, options: Options) -> Segmenter:
     """The segmenter of a network."""
-    return Segmenter(network, rule=rule, objects_per_call=options.objects_per_call)
+    return Segmenter(network, rule=rule, options=options)

@@ -1,0 +1,92 @@
+"""Objects that go through one network together, each with its state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from vos_tf.inference.graph import VideoGraph
+
+
+class Followers:
+    """States of objects, from frame to frame.
+
+    Args:
+        graph: The network's graphs.
+        size: ``(H, W)`` of the video's frames.
+        objects_per_call: Largest number of objects that go through the network together; 0: all.
+        restart_every: Frames after which an object goes on from its first state again; 0: never.
+        step_first: Whether the network also steps through the frame in which an object joins.
+    """
+
+    def __init__(
+        self,
+        graph: VideoGraph,
+        size: tuple[int, int],
+        *,
+        objects_per_call: int = 0,
+        restart_every: int = 0,
+        step_first: bool = False,
+    ) -> None:
+        self._graph = graph
+        self._size = size
+        self._objects_per_call = objects_per_call
+        self._restart_every = restart_every
+        self._step_first = step_first
+        self._ages = np.zeros(0, np.int64)  # steps of each object
+        self._state: Any = None
+        self._first: Any = None  # states to go on from again
+
+    def join(self, frame: NDArray[np.uint8], masks: NDArray[np.bool_]) -> None:
+        """Begin to follow objects from their masks ``(N, H, W)`` in a frame uint8 ``(H, W, 3)``."""
+        image, masks = tf.constant(frame[None]), masks[..., None].astype(np.uint8)
+        chunk = self._objects_per_call or len(masks)
+        state = _concatenate([self._graph.start(image, masks[i : i + chunk]) for i in range(0, len(masks), chunk)])
+        known = len(self._ages)
+        if self._restart_every:
+            self._first = _concatenate([self._first, state] if known else [state])
+        if self._step_first:
+            state = self._stepped(frame, state, len(masks))[1]
+        self._state = _concatenate([self._state, state] if known else [state])
+        self._ages = np.concatenate([self._ages, np.full(len(masks), int(self._step_first))])
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Forget all objects but those at ``indices``."""
+        self._ages = self._ages[list(indices)]
+        self._state, self._first = (
+            tf.nest.map_structure(lambda x: tf.gather(x, indices), state) if indices and state is not None else None
+            for state in (self._state, self._first)
+        )
+
+    def advance(self, frame: NDArray[np.uint8]) -> Any:
+        """One frame further: probabilities float32 ``(N, H, W)``."""
+        again = self._ages % self._restart_every == 0 if self._restart_every else np.zeros(1, np.bool_)
+        if again.any():
+            chosen = tf.constant(again)
+            self._state = tf.nest.map_structure(
+                lambda first, now: tf.where(tf.reshape(chosen, [-1] + [1] * (len(now.shape) - 1)), first, now),
+                self._first,
+                self._state,
+            )
+        maps, self._state = self._stepped(frame, self._state, len(self._ages))
+        self._ages += 1
+        return maps
+
+    def _stepped(self, frame: NDArray[np.uint8], state: Any, count: int) -> tuple[Any, Any]:
+        features = self._graph.encode(tf.constant(frame[None]))
+        chunk = self._objects_per_call or count
+        parts = []
+        for begin in range(0, count, chunk):
+            part = tf.nest.map_structure(lambda x: x[begin : begin + chunk], state)  # noqa: B023
+            parts.append(self._graph.advance(features, part, *map(tf.constant, self._size)))
+        return tf.concat([maps for maps, _ in parts], axis=0), _concatenate([state for _, state in parts])
+
+
+def _concatenate(states: Sequence[Any]) -> Any:
+    if len(states) == 1:
+        return states[0]
+    return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *states)
