@@ -29,6 +29,7 @@ class Camera(FrameSource):
 
     length = None
     lasting = False
+    endless = True
 
     def __init__(self, number: int, frame_rate: Fraction | None = None) -> None:
         self.label = f"camera {number}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +38,7 @@ class FrameSource(ABC):
         frame_rate: Frames per second, on average.
         length: Number of frames, as far as it is known before they were read.
         lasting: Whether it gives the same frames each time it is read.
+        endless: Whether it goes on until somebody stops it.
     """
 
     label: str
@@ -43,6 +46,7 @@ class FrameSource(ABC):
     frame_rate: Fraction
     length: int | None
     lasting: bool
+    endless: bool = False
 
     def __iter__(self) -> Iterator[TimedFrame]:
         """The frames, all of one size and at rising times.
@@ -69,6 +73,16 @@ class FrameSource(ABC):
     @abstractmethod
     def read(self) -> Iterator[TimedFrame]:
         """The frames as they come; errors as for iterating, but for sizes."""
+
+    def frame(self, index: int) -> RGBImage:
+        """The frame of that number, or the last one before; of a source that is ``lasting``."""
+        found: TimedFrame | None = None
+        with suppress(IncompleteError):
+            for found in islice(self, index + 1):  # noqa: B007 - the last one is wanted
+                pass
+        if found is None:
+            raise VosError(f"{self.label}: expected frame {index}, found none")
+        return found.image
 
     def knows(self, frame: str) -> bool:
         """Whether there can be a frame that is meant by ``frame``, before all were read; see `means`."""
@@ -108,6 +122,10 @@ class FrameFolder(FrameSource):
                     raise
                 raise IncompleteError(f"{error}; the {index} frames before it are done") from None
             yield TimedFrame(file.stem, time, image)
+
+    def frame(self, index: int) -> RGBImage:
+        """See `FrameSource.frame`."""
+        return read_image(self._files[index])
 
     def knows(self, frame: str) -> bool:
         """Whether one of the images is meant by ``frame``."""

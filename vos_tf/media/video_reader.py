@@ -151,7 +151,7 @@ class VideoReader(FrameSource):
                         raise _Break(_DAMAGED)
                     last = frame
                     yield frame
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, OSError):
             raise _Break(_DAMAGED) from None
 
     def _timed(self, frame: VideoFrame, index: int, stream: VideoStream, last: TimedFrame | None) -> TimedFrame:

@@ -1,0 +1,144 @@
+"""Which model segments a user's video: the one that is named, or a fitting one of those that come with vos_tf."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vos_tf.config import one_of
+from vos_tf.errors import VosError
+from vos_tf.files import sha256
+from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
+from vos_tf.inference.session import VideoSegmenter
+from vos_tf.models.exchange import CONFIG, SHIPPED, WEIGHTS, find_model, load_model, shipped_models
+from vos_tf.models.registry import model_names
+
+PREFERRED = "osvos"
+"""What follows objects in real video best, of the models that come with vos_tf."""
+
+# How models that find objects themselves are told to follow those that masks show.
+_WITH_MASKS = {"rvos": "matched", "cosnet": "given"}
+_RECIPES = {
+    "s2s": "s2s_davis2016",
+    "osvos": "osvos_parent_light",
+    "rvos": "rvos_oneshot_davis",
+    "cosnet": "cosnet_light",
+}
+_MADE_UP = "synthetic"
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A segmenter and what the user should know of it.
+
+    Attributes:
+        segmenter: What segments.
+        method: The model's name.
+        origin: Where its weights are from.
+        digest: SHA-256 of its weights.
+        settings: What decides the masks, beside weights and data.
+        notes: Sentences for the user.
+    """
+
+    segmenter: VideoSegmenter
+    method: str
+    origin: str
+    digest: str
+    settings: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+def choose_model(
+    method: str | None,
+    path: Path | None,
+    rule: MergeRule,
+    given: Mapping[str, Any],
+    *,
+    masks: bool,
+    lasting: bool,
+    adapted: Path,
+) -> ChosenModel:
+    """Load the model that a user means.
+
+    Args:
+        method: Name of a model; ``None``: that of ``path``, or the preferred one.
+        path: Run folder, model folder, weights file in one, or name of a model that comes with vos_tf; ``None``: one of
+            those.
+        rule: How objects are merged.
+        given: Options of the method that differ from its defaults.
+        masks: Whether there are masks of objects to follow.
+        lasting: Whether the video can be read more than once.
+        adapted: Where weights are kept that a method adapts to the video.
+
+    Raises:
+        VosError: No such model, none that fits comes with vos_tf, or it has no such option.
+    """
+    if method is not None:
+        one_of("--method", method, model_names())
+    folder = find_model(path) if path is not None else _shipped(method, masks=masks)
+    name, network = load_model(folder)
+    if method not in (None, name):
+        raise VosError(f"{path}: expected a model of --method {method}, found one of {name}")
+    defaults = resolve_options(name, network, {})
+    fitting: dict[str, Any] = {}
+    if masks and name in _WITH_MASKS and hasattr(defaults, "objects"):
+        fitting["objects"] = _WITH_MASKS[name]
+    if not lasting and hasattr(defaults, "sampling"):
+        fitting["sampling"] = "streaming"
+    if hasattr(defaults, "adapted"):
+        fitting["adapted"] = str(adapted)
+    options = resolve_options(name, network, {**fitting, **given})
+    segmenter = make_segmenter(name, network, rule, options)
+    if segmenter.needs_masks and not masks:
+        raise VosError(
+            f"--mask: expected a mask of each object to follow, as {name} does not find objects itself, found none; "
+            "rvos (zero-shot) and cosnet find objects without masks"
+        )
+    settings = {"merge": rule.name, "background": rule.background, **deciding(options)}
+    settings["network"] = network.get_config()["settings"]
+    return ChosenModel(segmenter, name, _origin(folder), sha256(folder / WEIGHTS), settings, _notes(name, folder))
+
+
+def _origin(folder: Path) -> str:
+    return f"{folder.name}, which comes with vos_tf" if folder.parent == SHIPPED else str(folder)
+
+
+def _notes(name: str, folder: Path) -> tuple[str, ...]:
+    if folder.parent == SHIPPED and _MADE_UP in folder.name:
+        return (
+            f"{folder.name} has seen nothing but made-up video: for real video take --method {PREFERRED}, or train "
+            f"{name} (--recipe {_RECIPES[name]}) and give its run with --run",
+        )
+    return ()
+
+
+def _shipped(method: str | None, *, masks: bool) -> Path:
+    """A model that comes with vos_tf, of a method, for work with or without masks."""
+    fitting: dict[str, Path] = {}
+    for name in shipped_models():
+        config = json.loads((SHIPPED / name / CONFIG).read_text(encoding="utf-8"))
+        if _finds_objects(config) != masks:
+            fitting.setdefault(config["model"], SHIPPED / name)
+    wanted = method or (PREFERRED if PREFERRED in fitting else next(iter(fitting), None))
+    if wanted in fitting:
+        return fitting[wanted]
+    if method is None:
+        raise VosError(
+            "--mask: expected a mask of each object to follow, or a model that finds objects itself (--run of rvos, "
+            "zero-shot, or of cosnet), found neither"
+        )
+    kind = f"{method} that follows given masks" if masks else f"{method} that works without masks"
+    raise VosError(
+        f"--method {method}: expected a trained model, as no {kind} comes with vos_tf, found neither --run nor "
+        f"--weights; train one (python VOS.py --recipe {_RECIPES[method]}), import one (vos-tf import)"
+        + (f", or take --method {PREFERRED}" if masks and method != PREFERRED else "")
+    )
+
+
+def _finds_objects(config: Mapping[str, Any]) -> bool:
+    """Whether a model works without masks, by its configuration."""
+    return config["model"] == "cosnet" or not config["network"]["settings"].get("mask_input", True)
