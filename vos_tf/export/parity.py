@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
+from vos_tf.inference.cosnet import default_options
+from vos_tf.inference.references import uniform_frames
 from vos_tf.inference.session import VideoSegmenter
+from vos_tf.media.label_maps import object_ids
 
 REPORT = "parity.json"
 TOLERANCE = 1e-5
@@ -53,19 +58,12 @@ def check_saved_model(segmenter: VideoSegmenter, folder: Path) -> ParityReport:
     """
     signatures = tf.saved_model.load(str(folder)).signatures
     frames, labels = made_up_clip()
-    if segmenter.needs_masks:
-        results = list(segmenter.stream(list(frames), first=labels))
-        exported = signatures["serving_default"](frames=frames[None], labels=labels[None])["labels"].numpy()[0]
-        masks = np.stack([labels == i for i in results[0].object_ids])[..., None].astype(np.float32)
-        state, begin = signatures["start"](image=frames[:1].astype(np.float32), mask=masks), 1
-    else:
-        results = list(segmenter.stream(list(frames)))
-        exported = signatures["serving_default"](frames=frames[None])["labels"].numpy()[0]
-        state, begin = signatures["start"](), 0
+    given = {"labels": labels[None]} if segmenter.needs_masks else {}
+    results = list(segmenter.stream(list(frames), first=labels if given else None))
+    exported = signatures["serving_default"](frames=frames[None], **given)["labels"].numpy()[0]
     largest = 0.0
-    for frame, result in zip(frames[begin:], results[begin:], strict=True):
-        state = signatures["step"](image=frame[None].astype(np.float32), **state)
-        probabilities = tf.sigmoid(state.pop("logits"))[..., 0].numpy()
+    stepped = _stepped(segmenter.network, signatures, frames, labels)
+    for probabilities, result in zip(stepped, results[len(given) :], strict=True):
         largest = max(largest, float(np.abs(probabilities - result.probabilities).max()))
     different = int(sum((e != r.labels).sum() for e, r in zip(exported, results, strict=True)))
     report = ParityReport(largest, different, exported.size)
@@ -73,3 +71,24 @@ def check_saved_model(segmenter: VideoSegmenter, folder: Path) -> ParityReport:
     if largest > TOLERANCE:
         raise VosError(f"{folder}: expected the Segmenter's probabilities to {TOLERANCE}, found {largest:.3g} apart")
     return report
+
+
+def _stepped(network: Any, signatures: Any, frames: Any, labels: Any) -> Iterator[Any]:
+    """Probabilities ``(N, H, W)`` by the signatures ``start`` and ``step``; with masks, from the second frame on."""
+    images = frames.astype(np.float32)
+    takes = set(signatures["start"].structured_input_signature[1])
+    if takes == {"image"}:
+        chosen = uniform_frames(len(images), default_options(network).references)
+        references = signatures["start"](image=images[list(chosen)])["references"]
+        for time in range(len(images)):  # no frame is its own reference
+            others = [place for place, index in enumerate(chosen) if index != time]
+            found = signatures["step"](image=images[time : time + 1], references=tf.gather(references, others))
+            yield tf.sigmoid(found["logits"])[..., 0].numpy()
+        return
+    begin, state = 0, signatures["start"]() if not takes else {}
+    if takes:
+        masks = np.stack([labels == i for i in object_ids(labels)])[..., None].astype(np.float32)
+        begin, state = 1, signatures["start"](image=images[:1], mask=masks)
+    for image in images[begin:]:
+        state = signatures["step"](image=image[None], **state)
+        yield tf.sigmoid(state.pop("logits"))[..., 0].numpy()

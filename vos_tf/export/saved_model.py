@@ -9,14 +9,24 @@ from typing import Any
 import tensorflow as tf
 
 from vos_tf.errors import VosError
+from vos_tf.export.foreground import ExportedForeground
 from vos_tf.export.slots import ExportedProposals, ExportedSlots
 from vos_tf.export.steps import ExportedModel
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.methods import is_zero_shot
+from vos_tf.models.cosnet import COSNet
 
 
 def exported_model(network: Any, rule: MergeRule | None = None) -> ExportedModel:
-    """What is saved of a network."""
+    """What is saved of a network.
+
+    Raises:
+        VosError: It regresses colours.
+    """
+    if isinstance(network, COSNet):
+        if network.settings.outputs != 1:
+            raise VosError(f"model.outputs: expected 1 to export, found {network.settings.outputs} (colours)")
+        return ExportedForeground(network, rule)
     if not hasattr(network.settings, "slots"):
         return ExportedModel(network, rule)
     return ExportedProposals(network, rule) if is_zero_shot(network) else ExportedSlots(network, rule)

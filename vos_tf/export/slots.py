@@ -47,8 +47,8 @@ class ExportedSlots(ExportedModel):
         return tf.reshape(results.stack(), shape[:3])
 
 
-class _MasklessGraph(VideoGraph):
-    """Saving a module traces all its functions; a zero-shot network has no ``start``."""
+class MasklessGraph(VideoGraph):
+    """Saving a module traces all its functions; networks that take no masks have no ``start`` with one."""
 
     start = None
 
@@ -64,7 +64,7 @@ class ExportedProposals(ExportedSlots):
 
     def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
         super().__init__(network, rule)
-        self._graph = _MasklessGraph(network, rule)
+        self._graph = MasklessGraph(network, rule)
 
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by signature name."""
