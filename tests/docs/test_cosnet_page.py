@@ -9,6 +9,7 @@ import pytest
 import yaml
 from docs_pages import DOCS, table_rows
 
+from vos_tf.inference.cosnet import Options
 from vos_tf.models.registry import default_settings
 from vos_tf.training.objectives.cosnet import Settings
 
@@ -28,3 +29,8 @@ def test_network_settings(trunk: str, column: int) -> None:
 
 def test_objective_settings() -> None:
     assert table("objective setting", 1) == dataclasses.asdict(Settings())
+
+
+def test_options_of_segmenting() -> None:
+    wanted = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(Options()).items()}
+    assert table("segmenting option", 1) == wanted

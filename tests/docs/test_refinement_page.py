@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from docs_pages import DOCS, python_blocks, table_rows
 
+from vos_tf.inference.crf import CRFSettings
 from vos_tf.inference.snapping import SnappingSettings
 from vos_tf.media.images import write_image
 from vos_tf.media.label_maps import write_label_map
@@ -27,9 +29,16 @@ def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         exec(compile(block, "refinement.md", "exec"), names)
     square = image[..., 0] == 200
     assert ((names["snapped"] == 5) != square).sum() < ((labels == 5) != square).sum() / 2
+    assert names["refined"].shape == (1, 60, 80)
+    assert ((names["refined"][0] > 0.5) != square).sum() < ((labels == 5) != square).sum()
 
 
 def test_table_of_settings_has_the_defaults() -> None:
     rows = table_rows(DOCS / "refinement.md", "setting")
     table = {row[0].strip("`"): float(row[1].strip("`")) for row in rows}
     assert table == pytest.approx(dataclasses.asdict(SnappingSettings()), abs=1e-4)
+
+
+def test_table_of_crf_settings_has_the_defaults() -> None:
+    rows = table_rows(DOCS / "refinement.md", "CRF setting")
+    assert {row[0].strip("`"): yaml.safe_load(row[1].strip("`")) for row in rows} == dataclasses.asdict(CRFSettings())

@@ -15,8 +15,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vos_tf.models.co_attention import attention
-
 Maps = NDArray[np.float32]
 
 SHARPNESS = 20.0
@@ -101,9 +99,11 @@ class ObjectAssigner:
         return shares
 
 
-@tf.function(reduce_retracing=True)
 def _attended(query: Any, keys: Any, values: Any) -> Any:
-    return attention(query[None, None], keys[None, None], values[None, None], TILE)[0, 0]
+    """Values of the keys as each query finds them, some queries at a time."""
+    columns = tf.transpose(keys)
+    tiles = [query[start : start + TILE] for start in range(0, query.shape[0], TILE)]
+    return tf.concat([tf.nn.softmax(tile @ columns) @ values for tile in tiles], axis=0)
 
 
 # The product of a query and a key is the cosine of their features times SHARPNESS, less half the square of their
