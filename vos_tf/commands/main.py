@@ -17,6 +17,7 @@ from vos_tf.commands.preprocess import preprocess
 from vos_tf.commands.running import run
 from vos_tf.commands.score import score
 from vos_tf.commands.segment import segment
+from vos_tf.commands.show import show
 from vos_tf.commands.split import split
 from vos_tf.commands.synthesize import synthesize
 from vos_tf.commands.train import train
@@ -37,6 +38,7 @@ for _name, _function in (
     ("export", export),
     ("segment", segment),
     ("score", score),
+    ("show", show),
     ("compare", compare),
     ("convert", convert),
     ("merge", merge),

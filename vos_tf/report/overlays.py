@@ -142,6 +142,20 @@ def evenly_spaced(names: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(names[index] for index in chosen)
 
 
+def labelled_tile(picture: Picture, labels: LabelMap | None, caption: str, width: int, *, ids: bool = True) -> Tile:
+    """A picture with its label map laid over.
+
+    Args:
+        picture: uint8 ``(H, W, 3)`` RGB.
+        labels: uint8 ``(H, W)``; ``None``: the picture is shown bare.
+        caption: Line below it.
+        width: It is scaled to, so that lines keep their weight.
+        ids: Write the id into every object that has room for it.
+    """
+    small = _scaled(picture, width)
+    return Tile(small if labels is None else draw_overlay(small, _fitted(labels, small), ids=ids), caption)
+
+
 def video_tiles(
     video: Video, results: Path, frames: Iterable[str], *, truth: bool = True, width: int | None = None
 ) -> list[Tile]:
