@@ -1,0 +1,225 @@
+"""S2S's preset ``shashankvkt`` against its description in PyTorch, on the same cores in turn: ratios as JSON.
+
+    python benchmarks/s2s_family.py [--repeats 5] [--threads 2] [--parts objects1 objects5 clip1 clip5 train1]
+
+256x448. ``objectsN``: milliseconds per frame with N objects, once they are started. ``clipN``: per frame of a clip of
+five frames with N objects, start included. ``trainN``: a training step of N clips of five frames, Adam included. The
+PyTorch network takes each object through everything by itself, as the original does. Each side lives in its own
+process, so that threads and peak memory are its own; PyTorch runs in both memory formats, and the quicker counts.
+``sgemm`` is the rate of a 4096^3 matrix product. On a busy machine ``cpu_ratio``, of processor times, is the steadier
+one. Without PyTorch only our own times are given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import re
+import resource
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+SIZE = (256, 448)
+FRAMES = 5
+Work = Callable[[], Any]
+
+
+def _inputs(clips: int, objects: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames ``(clips, 1 + T, H, W, 3)``, 0..255, and masks of all of them ``(clips, 1 + T, objects, H, W)``."""
+    rng = np.random.default_rng(0)
+    frames = rng.uniform(0, 255, (clips, 1 + FRAMES, *SIZE, 3)).astype(np.float32)
+    masks = np.zeros((clips, 1 + FRAMES, objects, *SIZE), np.float32)
+    for index in range(objects):
+        masks[:, :, index, 60:140, 40 * index : 40 * index + 40] = 1
+    return frames, masks
+
+
+def _parsed(part: str) -> tuple[str, int]:
+    kind, count = re.fullmatch(r"(objects|clip|train)(\d+)", part).groups()  # type: ignore[union-attr]
+    return kind, int(count)
+
+
+def our_work(part: str, threads: int) -> Work:
+    """The work of one part, compiled by the first call."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    from vos_tf.models.s2s import S2S, default_settings
+
+    kind, count = _parsed(part)
+    network = S2S(default_settings("vgg16", "shashankvkt"))
+    if kind == "train":
+        return _our_training(network, *_inputs(count, 1))
+    frames, masks = (tf.constant(x) for x in _inputs(1, count))
+    start, step = tf.function(network.start), tf.function(network.step)
+    first = masks[0, 0, ..., None]
+    state = [start(frames[:, 0], first)]
+
+    def frame(image: Any) -> None:
+        logits, state[0] = step(image, state[0])
+        logits.numpy()
+
+    def clip() -> None:
+        state[0] = start(frames[:, 0], first)
+        for index in range(1, 1 + FRAMES):
+            frame(frames[:, index])
+
+    return clip if kind == "clip" else lambda: frame(frames[:, 1])
+
+
+def _our_training(network: Any, frames: np.ndarray, masks: np.ndarray) -> Work:
+    import tensorflow as tf
+
+    from vos_tf.config import TrainingSettings
+    from vos_tf.pipeline.clips import ClipBatch
+    from vos_tf.training.objectives.s2s import Settings, make
+    from vos_tf.training.optimizers import make_optimizer
+    from vos_tf.training.steps import TrainingStep
+
+    count = len(frames)
+    settings = TrainingSettings(batch_size=count)
+    objective = make(Settings(), 1)
+    optimizer = make_optimizer(settings, objective.groups(network))
+    step = TrainingStep(network, optimizer, tf.distribute.get_strategy(), settings, objective)
+    labels, annotated = masks[:, :, 0].astype(np.uint8), np.ones(masks.shape[:2], bool)
+    batch = ClipBatch(*map(tf.constant, (frames, labels, annotated, np.ones(count, np.int32))))
+    return lambda: float(step(batch, settings.lr))
+
+
+def torch_work(part: str, threads: int, channels_last: bool) -> Work:
+    """The same of the network in PyTorch."""
+    import torch
+    from s2s_torch import TorchS2S
+
+    torch.set_num_threads(threads)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    network = TorchS2S().to(memory_format=layout)
+    kind, count = _parsed(part)
+    if kind == "train":
+        return _torch_training(network, *_inputs(count, 1))
+    frames, masks = (torch.from_numpy(x) for x in _inputs(1, count))
+    images = [x.permute(0, 3, 1, 2).contiguous(memory_format=layout) / 255 for x in frames.unbind(1)]
+    firsts = [masks[:, 0, index : index + 1] for index in range(count)]
+    network.eval()
+    states: list[Any] = [None] * count
+
+    @torch.no_grad()
+    def start() -> None:
+        states[:] = [network.start(images[0], first) for first in firsts]
+
+    @torch.no_grad()
+    def frame(image: Any) -> None:
+        for index, state in enumerate(states):
+            states[index] = network.step(image, state)[1]
+
+    def clip() -> None:
+        start()
+        for image in images[1:]:
+            frame(image)
+
+    start()
+    return clip if kind == "clip" else lambda: frame(images[1])
+
+
+def _torch_training(network: Any, frames: np.ndarray, masks: np.ndarray) -> Work:
+    import torch
+    from torch.nn import functional
+
+    optimizer = torch.optim.Adam(network.parameters(), 1e-5)
+    images = torch.from_numpy(frames).permute(0, 1, 4, 2, 3).contiguous() / 255
+    truth = torch.from_numpy(masks)
+
+    def work() -> None:
+        logits = network(images, truth[:, 0])
+        loss = functional.binary_cross_entropy(torch.sigmoid(logits), truth[:, 1:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return work
+
+
+def sgemm_work() -> Work:
+    """A matrix product of 4096^3."""
+    x = np.random.default_rng(0).standard_normal((4096, 4096)).astype(np.float32)
+    return lambda: x @ x
+
+
+def serve(connection: Any, side: str, part: str, threads: int) -> None:
+    """Answer each request with the seconds that one piece of work took, on the clock and of all processors."""
+    if side == "sgemm":
+        work = sgemm_work()
+    elif side == "ours":
+        work = our_work(part, threads)
+    else:
+        work = torch_work(part, threads, side == "torch_channels_last")
+    work()
+    connection.send(True)
+    while connection.recv():
+        start = time.perf_counter(), time.process_time()
+        work()
+        connection.send((time.perf_counter() - start[0], time.process_time() - start[1]))
+    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def measure(part: str, sides: list[str], arguments: argparse.Namespace) -> Iterator[tuple[str, Any, float]]:
+    """Seconds of each side ``(repeats, 2)``, taken in turn, and its peak memory in MiB."""
+    context = multiprocessing.get_context("spawn")
+    lines, processes = {}, []
+    for side in sides:
+        lines[side], theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, side, part, arguments.threads))
+        process.start()
+        theirs.close()  # so that a process that fails ends the wait for it
+        processes.append(process)
+        lines[side].recv()
+    times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+    for _ in range(arguments.repeats):
+        for side in sides:
+            lines[side].send(True)
+            times[side].append(lines[side].recv())
+    for side in sides:
+        lines[side].send(False)
+        yield side, np.array(times[side]), lines[side].recv()
+    for process in processes:
+        process.join()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--parts", nargs="+", default=["objects1", "objects5", "clip1", "clip5", "train1"])
+    arguments = parser.parse_args()
+    sides = ["ours", "sgemm", *(["torch", "torch_channels_last"] if find_spec("torch") else [])]
+    for part in arguments.parts:
+        frames = FRAMES * int(_parsed(part)[1]) if part.startswith("train") else FRAMES if "clip" in part else 1
+        report: dict[str, Any] = {"benchmark": "s2s_family", "part": part, "threads": arguments.threads}
+        found = {}
+        for side, times, peak in measure(part, sides, arguments):
+            wall, cpu = np.median(times, axis=0)
+            if side == "sgemm":
+                report["sgemm_gflops"] = round(2 * 4096**3 / wall / 1e9)
+                continue
+            found[side] = times
+            report |= {f"{side}_ms": round(1000 * wall / frames), f"{side}_cpu_ms": round(1000 * cpu / frames)}
+            report[f"{side}_peak_mib"] = round(peak)
+        ours = found.pop("ours")
+        if found:
+            for clock, name in enumerate(("ratio", "cpu_ratio")):
+                theirs = min((times[:, clock] for times in found.values()), key=np.median)
+                report[name] = round(float(np.median(ours[:, clock] / theirs)), 3)
+        print(json.dumps(report), flush=True)
+
+
+if __name__ == "__main__":
+    main()
