@@ -57,7 +57,19 @@ def test_states_against_the_network_by_hand(network: Any, every: int, step_first
     for result, maps in zip(results[1:], wanted, strict=True):
         np.testing.assert_allclose(result.probabilities[0], maps, atol=1e-5)
     others = by_hand(network, clip, labels_of(1, 2), (every + 1) % 4, step_first=step_first)
-    assert any(np.abs(result.probabilities[0] - maps).max() > 1e-4 for result, maps in zip(results[1:], others, strict=True))
+    assert any(
+        np.abs(result.probabilities[0] - maps).max() > 1e-4 for result, maps in zip(results[1:], others, strict=True)
+    )
+
+
+def test_states_of_several_cells_are_begun_again_together() -> None:
+    keras.utils.set_random_seed(6)
+    settings = {"preset": "rs2s", "size": SIZE, "state_filters": 8, "decoder_filters": (8, 6, 4)}
+    several = vos_tf.build("s2s", trunk="small", **settings).network
+    assert len(several.cells) > 1
+    results = list(Segmenter(several, options=Options(restart_every=2)).stream(frames(4), first=labels_of(1)))
+    for result, maps in zip(results[1:], by_hand(several, frames(4), labels_of(1), 2, step_first=False), strict=True):
+        np.testing.assert_allclose(result.probabilities[0], maps, atol=1e-5)
 
 
 def test_every_object_is_begun_again_at_its_own_time(network: Any) -> None:

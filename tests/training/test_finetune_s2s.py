@@ -121,7 +121,7 @@ def test_the_cell_stays_and_all_else_learns(network: Any) -> None:
         ({"steps": -1}, r"finetune\.steps: expected 0 or more, found -1"),
         ({"schedule": "fast"}, r"finetune\.schedule: expected one of constant, cosine"),
         ({"motion": 2}, r"finetune\.motion: expected 0 <= x <= 1, found 2"),
-        ({"augment": AugmentOptions(window=(0.5, 1))}, r"finetune\.augment\.window: expected none"),
+        ({"augment": AugmentOptions(window=(0.5, 1))}, r"finetune\.augment: expected no window and not each_frame"),
         ({"objective": {"jacard_weight": 1}}, "did you mean 'jaccard_weight'"),
     ],
 )

@@ -78,8 +78,9 @@ def _level(dtype: Any, rule: MergeRule) -> Any:
         return background
     # The greatest value that does not beat the background, or the least that reaches it: as 0 and 255 are 0 and 1, and
     # the background is between them, both are values.
-    side = "right" if rule.name == "argmax" else "left"
-    return np.uint8(np.searchsorted(_LEVELS, background, side) - (rule.name == "argmax"))
+    if rule.name == "argmax":
+        return np.uint8(np.searchsorted(_LEVELS, background, "right") - 1)
+    return np.uint8(np.searchsorted(_LEVELS, background, "left"))
 
 
 def _soft(maps: Sequence[ProbabilityMap], ids: Sequence[int]) -> LabelMap:

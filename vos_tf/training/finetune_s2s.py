@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from vos_tf.errors import VosError
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.media.label_maps import VOID, LabelMap
-from vos_tf.models.conv_lstm import ConvLSTMCell
 from vos_tf.pipeline.augment import GREY, colour_matrix, draw_change, move_image, move_labels
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.pipeline.motion import animate
@@ -30,7 +29,6 @@ from vos_tf.training.optimizers import ParameterGroup
 
 # Where objects move by themselves: frames of a video from one frame of a clip to the next, least and most.
 STRIDES = (1, 4)
-_MOVES = ("rotation", "scale", "translation", "shear", "crop")
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,10 @@ class S2SFinetuneSettings:
         resolve_objective("s2s", self.objective)
         if self.clip_length < 1:
             raise VosError(f"finetune.clip_length: expected 1 or more, found {self.clip_length}")
-        if self.augment.window is not None:
-            raise VosError(f"finetune.augment.window: expected none, found {self.augment.window}")
+        if self.augment.window is not None or self.augment.each_frame:
+            raise VosError(
+                "finetune.augment: expected no window and not each_frame, which clips of one frame do not have"
+            )
         _ = self.loop  # refuses what is impossible there
 
     @property
@@ -93,9 +93,8 @@ class S2SFinetuneSettings:
 
 
 def finetuned_groups(network: Any) -> Sequence[ParameterGroup]:
-    """All weights of an `vos_tf.models.s2s.S2S` but those of its ConvLSTM."""
-    cells = [layer for layer in network.layers if isinstance(layer, ConvLSTMCell)]
-    fixed = {id(variable) for cell in cells for variable in cell.trainable_variables}
+    """All weights of an `vos_tf.models.s2s.S2S` but those of its ConvLSTMs."""
+    fixed = {id(variable) for cell in network.cells for variable in cell.trainable_variables}
     learned = [variable for variable in network.trainable_variables if id(variable) not in fixed]
     return [ParameterGroup("initializer, encoder and decoder", learned)]
 
@@ -103,8 +102,6 @@ def finetuned_groups(network: Any) -> Sequence[ParameterGroup]:
 def finetuning_loss(network: Any, settings: S2SFinetuneSettings) -> Callable[[Any, Any, Any], Any]:
     """The mean loss of clips that `ClipSamples` draws: a function of their three arrays, each with a batch axis."""
 
-    # The choice of the objective is plain Python; its graph has no loops or branches of its own.
-    @tf.autograph.experimental.do_not_convert
     def loss(frames: Any, labels: Any, slots: Any) -> Any:
         objects = slots.shape[1]
         annotated = tf.ones(labels.shape[:2], tf.bool)
@@ -112,7 +109,9 @@ def finetuning_loss(network: Any, settings: S2SFinetuneSettings) -> Callable[[An
         objective = make_objective("s2s", settings.objective, objects)
         return tf.reduce_mean(objective.outcome(network, batch, 0.0, training=True).losses)
 
-    return loss
+    # The choice of the objective is plain Python, and its graph has no loops or branches of its own.
+    plain: Callable[[Any, Any, Any], Any] = tf.autograph.experimental.do_not_convert(loss)
+    return plain
 
 
 class ClipSamples:
@@ -140,7 +139,7 @@ class ClipSamples:
         self._slots = np.arange(1, len(ids) + 1, dtype=np.uint8)
         self._mean = float((self._image @ GREY).mean())
         self._settings = settings
-        self._still = replace(settings.augment, **dict.fromkeys(_MOVES, 0.0))
+        self._still = replace(settings.augment, rotation=0.0, scale=0.0, translation=0.0, shear=0.0, crop=0.0)
 
     def __call__(self, number: int) -> tuple[NDArray[np.uint8], LabelMap, NDArray[np.uint8]]:
         """The sample of this number."""
@@ -166,7 +165,14 @@ class ClipSamples:
     def _move(self, share: float, flip: bool, draws: int, frame: NDArray[np.uint8], labels: LabelMap) -> None:
         """Write the frame and its labels after a share of the way; equal ``draws`` give the same way."""
         augment = self._settings.augment
-        ranges = {name: share * getattr(augment, name) for name in _MOVES}
-        way = draw_change(AugmentOptions(flip=float(flip), **ranges), labels.shape, np.random.default_rng(draws))
+        part = AugmentOptions(
+            flip=float(flip),
+            rotation=share * augment.rotation,
+            scale=share * augment.scale,
+            translation=share * augment.translation,
+            shear=share * augment.shear,
+            crop=share * augment.crop,
+        )
+        way = draw_change(part, labels.shape, np.random.default_rng(draws))
         move_image(self._image, way, frame)
         move_labels(self._labels, way, labels)
