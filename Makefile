@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint install clean
+.PHONY: demo rvos-synthetic test test-slow lint install clean
 
 $(BIN)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,16 @@ install: $(BIN)/.installed
 
 demo: $(BIN)/.installed
 	$(BIN)/vos-tf demo --out demo
+
+# The table of light RVOS networks in docs/rvos.md: data, two trainings, three evaluations; about an hour.
+VALID := --dataset synthetic --root data/synthetic --split valid
+rvos-synthetic: $(BIN)/.installed
+	$(BIN)/vos-tf synthesize --out data/synthetic --videos 400 --valid-videos 20 --seed 0
+	$(BIN)/python VOS.py --recipe rvos_synthetic_oneshot --run runs/rvos_oneshot
+	$(BIN)/python VOS.py --recipe rvos_synthetic_zeroshot --run runs/rvos_zeroshot
+	$(BIN)/python VOS_evaluate.py --run runs/rvos_oneshot $(VALID) --scenario-name rvos_oneshot
+	$(BIN)/python VOS_evaluate.py --run runs/rvos_zeroshot $(VALID) --zero-shot --scenario-name rvos_zeroshot
+	$(BIN)/python VOS_evaluate.py --run runs/rvos_zeroshot $(VALID) --zero-shot --matched --scenario-name rvos_matched
 
 test: $(BIN)/.installed-dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
