@@ -140,7 +140,6 @@ class COSNetSession(Session):
         self._graph = segmenter.graph
         self._references = references
         self._assigner = ObjectAssigner() if segmenter.needs_masks else None
-        self._features: Features = ()
         if self._assigner is None:
             self._ids = (FOREGROUND_ID,)
 
@@ -166,12 +165,11 @@ class COSNetSession(Session):
         self._references.keep(self._frames, features)
         if self._assigner is None:
             return foreground[None] if self._ids else tf.zeros((0, *self.size))
-        self._features = features
-        return tf.constant(self._assigner.assign(features[0], foreground.numpy()))
+        return tf.constant(self._assigner.assign(frame, foreground.numpy()))
 
     def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
         if self._assigner is not None:
-            self._assigner.join(self._features[0], np.stack([labels == i for i in ids]))
+            self._assigner.join([labels == i for i in ids])
 
     def _keep(self, indices: Sequence[int]) -> None:
         if self._assigner is not None:
