@@ -7,6 +7,7 @@ import typer
 from vos_tf.commands.compare import compare
 from vos_tf.commands.convert import convert
 from vos_tf.commands.demo import demo
+from vos_tf.commands.doctor import doctor
 from vos_tf.commands.evaluate import evaluate
 from vos_tf.commands.export import export
 from vos_tf.commands.import_weights import import_weights
@@ -16,8 +17,8 @@ from vos_tf.commands.plot import plot
 from vos_tf.commands.preprocess import preprocess
 from vos_tf.commands.running import run
 from vos_tf.commands.score import score
-from vos_tf.commands.segment import segment
 from vos_tf.commands.show import show
+from vos_tf.commands.segment import segment
 from vos_tf.commands.split import split
 from vos_tf.commands.synthesize import synthesize
 from vos_tf.commands.train import train
@@ -41,6 +42,7 @@ for _name, _function in (
     ("show", show),
     ("compare", compare),
     ("convert", convert),
+    ("doctor", doctor),
     ("merge", merge),
     ("package", package),
     ("split", split),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +103,7 @@ def convert(
         layout = layout._replace(splits=(split,))
     datasets = open_splits(root, layout)
     videos = tuple(copy_of(video, item.split) for item in datasets for video in item.videos)
-    writer = writer_for(to, videos)
+    writer = writer_for(to, (item.category for video in videos for item in video.objects))
     videos, lost = writer.prepare(videos)
     plan = plan_digest([writer.name, *(f"{video.split}/{video.name}" for video in videos)], _files(datasets))
     outcome = write_staged(
@@ -139,8 +139,12 @@ def open_splits(root: Path, layout: Layout) -> tuple[Dataset, ...]:
     return tuple(with_companion(dataset, companion) for dataset in datasets)
 
 
-def writer_for(to: str, videos: Sequence[VideoCopy]) -> LayoutWriter:
-    """What writes videos in a layout: one of `TARGETS`, or its name as `open_dataset` knows it.
+def writer_for(to: str, categories: Iterable[str | None]) -> LayoutWriter:
+    """What writes videos in a layout.
+
+    Args:
+        to: One of `TARGETS`, or a name as `open_dataset` knows it.
+        categories: Of all objects.
 
     Raises:
         VosError: There is none.
@@ -153,9 +157,10 @@ def writer_for(to: str, videos: Sequence[VideoCopy]) -> LayoutWriter:
         "youtube_vos": YouTubeVOSWriter(),
         "synthetic": YouTubeVOSWriter(),
         "folder": FolderWriter(),
+        "tianchi": FolderWriter(),
         "still_images": StillImagesWriter(),
         "coco": CocoWriter(),
-        "yolo": YoloWriter(classes_of(videos)),
+        "yolo": YoloWriter(classes_of(categories)),
     }
     if key not in writers:
         raise VosError(f"--to {to}: expected one of {', '.join(TARGETS)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,10 @@ class YoloWriter:
         write_file(root / "data.yaml", text.encode())
 
 
-def classes_of(videos: Sequence[VideoCopy]) -> tuple[str, ...]:
-    """Names of all classes of some videos, sorted, ``object`` last if there is an object without."""
-    known = {item.category for video in videos for item in video.objects}
-    return (*sorted(name for name in known if name), *((UNKNOWN_CATEGORY,) if UNKNOWN_CATEGORY not in known else ()))
+def classes_of(categories: Iterable[str | None]) -> tuple[str, ...]:
+    """Names of all classes, sorted; ``object``, for what has none, is among them."""
+    named = sorted({name for name in categories if name} - {UNKNOWN_CATEGORY})
+    return (*named, UNKNOWN_CATEGORY)
 
 
 def polygon_line(number: int, mask: NDArray[np.bool_]) -> str:

@@ -1,4 +1,4 @@
-"""Layouts on disk become Dataset objects: davis2016, davis2017, youtube_vos, tianchi, folder, synthetic. No TensorFlow."""
+"""Layouts on disk become Dataset objects: DAVIS, YouTube-VOS, Tianchi, COCO, YOLO, folders, still images. No TensorFlow."""
 
 from vos_tf.datasets.registry import dataset_names, open_dataset
 from vos_tf.datasets.types import Dataset, Video, VideoObject

@@ -50,6 +50,8 @@ def recognise(root: Path, dataset: str | None = None) -> Layout:
         found = _SIGNS[name](root) if name in _SIGNS else None
         if found is not None and found.splits:
             return found
+    if names[0] in ("youtube_vos", "synthetic") and _splits_of(root):
+        return Layout(names[0], tuple(name for name in _splits_of(root) if not name.endswith(ALL_FRAMES)), "--dataset")
     if dataset is not None:
         raise VosError(f"{root}: expected the layout {dataset}, found {_content(root)}")
     raise VosError(
@@ -106,6 +108,11 @@ def _without_unions(lists: dict[str, frozenset[str]]) -> tuple[str, ...]:
 
 def _splits_of(root: Path) -> list[str]:
     return [name for name in list_folders(root) if (root / name / "JPEGImages").is_dir()]
+
+
+def _tianchi(root: Path) -> Layout | None:
+    lists = sorted(path.stem for path in (root / "ImageSets").glob("*.txt"))
+    return Layout("tianchi", tuple(lists), "ImageSets") if lists else None
 
 
 def _synthetic(root: Path) -> Layout | None:
@@ -167,6 +174,7 @@ _SIGNS: dict[str, Callable[[Path], Layout | None]] = {
     "synthetic": _synthetic,
     "davis2017": _davis2017,
     "davis2016": _davis2016,
+    "tianchi": _tianchi,
     "youtube_vos": _youtube_vos,
     "coco": _coco,
     "yolo": _yolo,

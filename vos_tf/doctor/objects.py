@@ -1,0 +1,75 @@
+"""What is wrong with the objects of a video as its masks show them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vos_tf.datasets.listing import names_found
+from vos_tf.doctor.findings import Finding
+from vos_tf.doctor.frames import Reporter
+from vos_tf.doctor.masks import MaskPlan
+from vos_tf.media.label_maps import VOID
+
+
+def judge_objects(report: Reporter, plan: MaskPlan, findings: list[Finding]) -> None:
+    """Findings about objects; new ids go into the plan's mending."""
+    seen = report.seen
+    place = next(iter(plan.files.values()), seen.frames[0] if seen.frames else report.root)
+    if seen.reader is not None:
+        return
+    if not seen.masks:
+        findings.append(report("masks", "fault", seen.frames[0].parent, "no masks", "the video is left out"))
+        return
+    shown = frozenset().union(*plan.ids.values()) if plan.ids else frozenset()
+    if not shown:
+        words = "no mask shows an object"
+        findings.append(report("objects", "fault", place.parent, words, "the video is left out", len(seen.masks)))
+        return
+    _judge_first(report, plan, findings)
+    if seen.rules.single_object:
+        return
+    renumbered: dict[int, int] = {}
+    if seen.rules.first_mask:
+        first = next(ids for ids in plan.ids.values() if ids)
+        late = sorted(shown - first)
+        if late:
+            words = f"id {names_found([str(number) for number in late], 4)} comes after the first mask; DAVIS follows "
+            words += "the objects of the first mask only"
+            findings.append(report("late objects", "fault", place.parent, words, "becomes void, which is not scored"))
+            renumbered = dict.fromkeys(late, VOID)
+            shown = first
+    _judge_list(report, shown, findings)
+    if sorted(shown) != list(range(1, len(shown) + 1)):
+        words = f"ids {names_found([str(number) for number in sorted(shown)], 6)}, not 1 to {len(shown)}"
+        renumbered |= {old: new for new, old in enumerate(sorted(shown), start=1)}
+        repair = f"renumbered 1 to {len(shown)} in their order"
+        findings.append(report("ids", "remark", place.parent, words, repair, len(plan.files)))
+    plan.mending = replace(plan.mending, ids=renumbered)
+
+
+def _judge_first(report: Reporter, plan: MaskPlan, findings: list[Finding]) -> None:
+    frames = [path.stem for path in report.seen.frames]
+    level = "fault" if report.seen.rules.first_mask else "remark"
+    repair = "the video begins with the first frame whose mask shows an object"
+    name, ids = next(iter(plan.ids.items()))
+    if not ids:
+        words = f"the first mask, of frame {name}, shows no object"
+        findings.append(report("empty first mask", level, plan.files[name], words, repair))  # type: ignore[arg-type]
+    elif report.seen.rules.first_mask and name != frames[0]:
+        words = f"the first frame, {frames[0]}, has no mask"
+        findings.append(report("masks", "fault", report.seen.frames[0], words, repair))
+
+
+def _judge_list(report: Reporter, shown: frozenset[int], findings: list[Finding]) -> None:
+    """Objects that a list names and those that the masks show."""
+    if report.seen.listed is None:
+        return
+    listed = {item.id for item in report.seen.listed}
+    place = report.seen.masks[0].parent
+    for ids, level, words, repair in (
+        (shown - listed, "fault", "shown by masks, but not listed", "listed, without a category"),
+        (listed - shown, "remark", "listed, but shown by no mask", "taken off the list"),
+    ):
+        if ids:
+            text = f"object {names_found([str(number) for number in sorted(ids)], 4)}: {words}"
+            findings.append(report("list", level, place, text, repair, len(ids)))  # type: ignore[arg-type]
