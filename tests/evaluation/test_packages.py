@@ -1,4 +1,5 @@
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,3 +96,45 @@ def test_file_that_is_no_zip(tmp_path, dataset):
     for name, message in {"text.zip": "cannot be read", "none.zip": "no such file"}.items():
         with pytest.raises(VosError, match=message):
             check_package(tmp_path / name, dataset, "davis2017")
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "/tmp/evil.png", "a/../../evil.png"])
+def test_entries_that_lead_out_are_named_and_never_unpacked(tmp_path, dataset, results, name):
+    out = tmp_path / "in" / "out.zip"
+    write_package(results, dataset, "davis2017", out)
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr(name, b"x")
+    with pytest.raises(ProblemsError, match="expected only the masks asked for, found another file"):
+        check_package(out, dataset, "davis2017")
+    assert not list(tmp_path.rglob("evil*"))
+    assert not Path("/tmp/evil.png").exists()
+
+
+def test_entries_that_unpack_to_gigabytes_are_not_unpacked(tmp_path, dataset, results):
+    out = tmp_path / "out.zip"
+    write_package(results, dataset, "davis2017", out)
+    with zipfile.ZipFile(out) as archive:
+        kept = {name: archive.read(name) for name in archive.namelist()}
+    kept["a/00001.png"] = bytes(50_000_000)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in kept.items():
+            archive.writestr(name, content)
+    assert out.stat().st_size < 200_000
+    with pytest.raises(
+        ProblemsError, match=r"a/00001\.png: expected a mask of at most \d+ bytes, found 50000000 bytes"
+    ):
+        check_package(out, dataset, "davis2017")
+
+
+def test_damaged_and_encrypted_entries_are_one_clear_error(tmp_path, dataset, results):
+    out = tmp_path / "out.zip"
+    write_package(results, dataset, "davis2017", out)
+    content = out.read_bytes()
+    first = content.index(b"\x89PNG") + 40
+    out.write_bytes(content[:first] + b"\0\0\0\0" + content[first + 4 :])
+    with pytest.raises(VosError, match="expected a zip, found a file that cannot be read"):
+        check_package(out, dataset, "davis2017")
+    place = content.index(b"PK\x01\x02") + 8  # the flags of the first entry in the central directory
+    out.write_bytes(content[:place] + b"\x01" + content[place + 1 :])
+    with pytest.raises(VosError, match="expected a zip, found a file that cannot be read"):
+        check_package(out, dataset, "davis2017")

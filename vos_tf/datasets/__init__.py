@@ -1,4 +1,4 @@
-"""Layouts on disk become Dataset objects: DAVIS, YouTube-VOS, Tianchi, COCO, YOLO, folders, still images. No TensorFlow."""
+"""Layouts on disk become Dataset objects: DAVIS, YouTube-VOS, Tianchi, COCO, YOLO, folders. No TensorFlow."""
 
 from vos_tf.datasets.registry import dataset_names, open_dataset
 from vos_tf.datasets.types import Dataset, Video, VideoObject

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -28,6 +29,7 @@ _WORDS = {
     "youtube-vos": "Annotations/<video>/<frame>.png",
     "tianchi": "Annotations/<video>/<frame>.png",
 }
+_MOST_BYTES_PER_PIXEL, _HEADERS = 4, 2**16
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same masks give the same zip
 
 
@@ -85,12 +87,13 @@ def check_package(path: Path, dataset: Dataset, layout: Layout) -> int:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             problems = list(_check_names(path, names, wanted, layout))
+            problems = problems or list(_check_bytes(path, archive, wanted, layout))
             if not problems:
                 _extract(archive, wanted, layout, Path(folder))
                 problems = list(_check_folder(Path(folder), wanted, path / _TOP[layout]))
     except FileNotFoundError:
         raise VosError(f"{path}: expected a zip, found no such file") from None
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError) as error:  # RuntimeError: encrypted, or unknown
         raise VosError(f"{path}: expected a zip, found a file that cannot be read ({error})") from None
     if problems:
         raise ProblemsError(f"{path}: not what {layout} expects:", problems)
@@ -147,6 +150,17 @@ def _check_names(path: Path, names: Sequence[str], wanted: Sequence[_Wanted], la
         yield Problem(f"{path}/{name}", "a mask", "no such entry", name.split("/")[-2])
     for name in sorted(found - expected):
         yield Problem(f"{path}/{name}", "only the masks asked for", "another file")
+
+
+def _check_bytes(path: Path, archive: zipfile.ZipFile, wanted: Sequence[_Wanted], layout: Layout) -> Iterator[Problem]:
+    """Entries that would unpack to far more than a mask: not even unpacked."""
+    for item in wanted:
+        height, width = item.video.size
+        most = _MOST_BYTES_PER_PIXEL * height * width + _HEADERS
+        found = archive.getinfo(_TOP[layout] + item.place).file_size
+        if found > most:
+            place = f"{path}/{_TOP[layout]}{item.place}"
+            yield Problem(place, f"a mask of at most {most} bytes", f"{found} bytes", item.video.name)
 
 
 def _extract(archive: zipfile.ZipFile, wanted: Sequence[_Wanted], layout: Layout, folder: Path) -> None:
