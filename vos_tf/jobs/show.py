@@ -106,8 +106,8 @@ def _source(request: ShowRequest) -> tuple[str, tuple[str, ...], _Draw]:
         return title, tuple(videos), lambda name: _stored(manifest, videos[name], request)
     if request.what.replace("-", "_") not in dataset_names():
         raise VosError(
-            f"{request.what}: expected a layout ({', '.join(dataset_names())}), a folder of records or a run folder, "
-            "found none of them"
+            f"{request.what or 'show'}: expected a layout ({', '.join(dataset_names())}), a folder of records or a run "
+            f"folder, or --recipe or --config, found {'none of them' if request.what else 'nothing'}"
         )
     dataset: Dataset = open_dataset(request.what, request.root or Path("data") / request.what, request.split)
     known = {video.name: video for video in dataset.videos}
