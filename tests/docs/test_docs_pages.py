@@ -16,9 +16,11 @@ from docs_pages import DOCS, PAGES, REPOSITORY, code_blocks, prose, table_rows
 from vos_tf.commands.main import app
 from vos_tf.config import layered, parse_assignments
 from vos_tf.datasets.registry import dataset_names
+from vos_tf.inference.cosnet import Options as COSNetOptions
 from vos_tf.inference.one_shot_options import Options as OSVOSOptions
 from vos_tf.inference.one_shot_options import default_options
 from vos_tf.inference.rvos import OneShotOptions, ZeroShotOptions
+from vos_tf.inference.shared_options import SharedOptions
 from vos_tf.inference.state_options import Options as S2SOptions
 from vos_tf.models.registry import build_network, default_settings, resolve_settings
 from vos_tf.training.run import SECTIONS, run_config
@@ -75,7 +77,7 @@ def test_commands_exist_with_all_their_options(line: str) -> None:
 
 def segmenting_options() -> set[str]:
     """Names of all options that any model has when it segments."""
-    kinds = (OneShotOptions, ZeroShotOptions, OSVOSOptions, S2SOptions)
+    kinds = (OneShotOptions, ZeroShotOptions, OSVOSOptions, S2SOptions, COSNetOptions, SharedOptions)
     return {item.name for kind in kinds for item in dataclasses.fields(kind)}
 
 
