@@ -28,7 +28,7 @@ def lively(settings: COSNetSettings = TINY, seed: int = 3) -> COSNet:
     for layer in frozen:
         layer.trainable = False
     kernel = network.heads[0].classifier.kernel
-    kernel.assign(8 * kernel)
+    kernel.assign(2 * kernel)
     return network
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,30 +33,50 @@ def segmenter(network: COSNet) -> COSNetSegmenter:
     return COSNetSegmenter(network, options=Options(references=3))
 
 
+Variant = Callable[..., COSNetSegmenter]
+
+
+@pytest.fixture(scope="module")
+def variant(network: COSNet, segmenter: COSNetSegmenter) -> Variant:
+    """Other options; the compiled encoder is shared."""
+
+    def make(**options: Any) -> COSNetSegmenter:
+        other = COSNetSegmenter(network, options=Options(**options))
+        other.graph.encode = segmenter.graph.encode
+        return other
+
+    return make
+
+
 def shrunk(frames: np.ndarray, size: tuple[int, int] = TINY.size) -> Any:
     return tf.image.resize(frames.astype(np.float32), size, antialias=True)
 
 
-def by_hand(network: COSNet, frames: np.ndarray, index: int, references: list[int], **options: Any) -> np.ndarray:
-    """The foreground of one frame by the network alone."""
-    state = network.start(shrunk(frames[references]))
-    features = network.encode(shrunk(frames[index : index + 1]))
-    logits = network.attend(features, state.references, **options)
+def by_hand(segmenter: COSNetSegmenter, frames: np.ndarray, index: int, references: list[int], **options: Any) -> Any:
+    """The foreground of one frame, from its features and those of others."""
+    (features,) = segmenter.graph.encode(tf.constant(frames[[index, *references]]))
+    logits = segmenter.network.attend(features[:1], features[1:], **options)
     return tf.sigmoid(tf.image.resize(logits, frames.shape[1:3]))[0, ..., 0].numpy()
 
 
-def test_each_frame_is_seen_against_the_others(network: COSNet, segmenter: COSNetSegmenter) -> None:
+def test_features_are_the_networks(network: COSNet, segmenter: COSNetSegmenter) -> None:
+    frames = frames_of(2)
+    (features,) = segmenter.graph.encode(tf.constant(frames))
+    np.testing.assert_allclose(features, network.start(shrunk(frames)).references, atol=1e-4)
+
+
+def test_each_frame_is_seen_against_the_others(segmenter: COSNetSegmenter) -> None:
     frames = frames_of(7)
     results = list(segmenter.stream(frames))
     for index, result in enumerate(results):
         others = [reference for reference in (1, 3, 5) if reference != index]
-        wanted = by_hand(network, frames, index, others)
-        np.testing.assert_allclose(result.probabilities[0], wanted, atol=1e-5)
+        wanted = by_hand(segmenter, frames, index, others)
+        np.testing.assert_allclose(result.probabilities[0], wanted, atol=5e-5)
         assert result.object_ids == (1,)
         np.testing.assert_array_equal(result.labels, wanted > 0.5)
     assert np.std([result.probabilities for result in results]) > 0.02
     alone = next(iter(segmenter.stream(frames[:1])))
-    np.testing.assert_allclose(alone.probabilities[0], by_hand(network, frames, 0, [0]), atol=1e-5)
+    np.testing.assert_allclose(alone.probabilities[0], by_hand(segmenter, frames, 0, [0]), atol=5e-5)
 
 
 def test_a_video_on_disk_is_as_good_as_an_array(segmenter: COSNetSegmenter, tmp_path: Path) -> None:
@@ -77,19 +97,19 @@ def test_every_frame_is_encoded_once(segmenter: COSNetSegmenter, monkeypatch: py
     assert len(calls) == 7
 
 
-def test_earlier_references(network: COSNet) -> None:
+def test_earlier_references(segmenter: COSNetSegmenter, variant: Variant) -> None:
     """All of them, or some evenly spread; frames may come one by one."""
     frames = frames_of(6)
-    every = COSNetSegmenter(network, options=Options(references=0, sampling="streaming"))
-    some = COSNetSegmenter(network, options=Options(references=2, sampling="streaming"))
+    every = variant(references=0, sampling="streaming")
+    some = variant(references=2, sampling="streaming")
     wanted = {0: [0], 1: [0], 2: [0, 1], 5: [0, 1, 2, 3, 4]}
     for index, result in enumerate(every.stream(iter(frames))):
         if index in wanted:
             np.testing.assert_allclose(
-                result.probabilities[0], by_hand(network, frames, index, wanted[index]), atol=1e-5
+                result.probabilities[0], by_hand(segmenter, frames, index, wanted[index]), atol=5e-5
             )
     last = list(some.stream(iter(frames)))[-1]
-    np.testing.assert_allclose(last.probabilities[0], by_hand(network, frames, 5, [0, 4]), atol=1e-5)
+    np.testing.assert_allclose(last.probabilities[0], by_hand(segmenter, frames, 5, [0, 4]), atol=5e-5)
 
 
 @pytest.mark.parametrize(("most", "wanted"), [(1, {0}), (3, {0, 8, 16}), (5, {0, 4, 8, 12, 16}), (0, set(range(20)))])
@@ -113,36 +133,32 @@ def test_which_frames_are_references() -> None:
     assert random_frames(2, 5, 0, "") == (0, 1)
 
 
-def test_random_references_go_by_the_seed(network: COSNet) -> None:
+def test_random_references_go_by_the_seed(segmenter: COSNetSegmenter, variant: Variant) -> None:
     frames = frames_of(9)
-    graph = COSNetSegmenter(network, options=Options(references=2, sampling="random"))
-    results = list(graph.stream(frames))
+    results = list(variant(references=2, sampling="random").stream(frames))
     chosen = list(random_frames(9, 2, 0, ""))
     index = next(index for index in range(9) if index not in chosen)
-    np.testing.assert_allclose(results[index].probabilities[0], by_hand(network, frames, index, chosen), atol=1e-5)
+    np.testing.assert_allclose(results[index].probabilities[0], by_hand(segmenter, frames, index, chosen), atol=5e-5)
 
 
 @pytest.mark.parametrize("fusion", ["summaries", "joint"])
-def test_fusions(network: COSNet, fusion: str) -> None:
+def test_fusions(segmenter: COSNetSegmenter, variant: Variant, fusion: str) -> None:
     frames = frames_of(4)
-    segmenter = COSNetSegmenter(network, options=Options(references=2, fusion=fusion))
-    result = next(iter(segmenter.stream(frames)))
-    np.testing.assert_allclose(result.probabilities[0], by_hand(network, frames, 0, [1, 3], fusion=fusion), atol=1e-5)
+    result = next(iter(variant(references=2, fusion=fusion).stream(frames)))
+    np.testing.assert_allclose(result.probabilities[0], by_hand(segmenter, frames, 0, [1, 3], fusion=fusion), atol=5e-5)
 
 
 def test_sizes_and_mirroring_are_averaged(network: COSNet) -> None:
     frames = frames_of(3)
-    options = Options(references=1, test_scales=(1.0, 0.75), test_flip=True)
+    options = Options(references=1, test_scales=(0.75,), test_flip=True)
     result = next(iter(COSNetSegmenter(network, options=options).stream(frames)))
     maps = []
-    for size in (TINY.size, (36, 48)):
-        for flip in (False, True):
-            images = shrunk(frames[:2, :, ::-1] if flip else frames[:2], size)
-            features = network.encode(images)
-            logits = network.attend(features[:1], features[1:], size=size)
-            found = tf.sigmoid(tf.image.resize(logits, SIZE))[0, ..., 0].numpy()
-            maps.append(found[:, ::-1] if flip else found)
-    np.testing.assert_allclose(result.probabilities[0], np.mean(maps, axis=0), atol=1e-5)
+    for flip in (False, True):
+        features = network.encode(shrunk(frames[:2, :, ::-1] if flip else frames[:2], (36, 48)))
+        logits = network.attend(features[:1], features[1:], size=(36, 48))
+        found = tf.sigmoid(tf.image.resize(logits, SIZE))[0, ..., 0].numpy()
+        maps.append(found[:, ::-1] if flip else found)
+    np.testing.assert_allclose(result.probabilities[0], np.mean(maps, axis=0), atol=5e-5)
     assert np.abs(maps[0] - maps[1]).max() > 1e-3
 
 
@@ -150,29 +166,32 @@ class TestGivenObjects:
     """The foreground is shared out among objects of first masks."""
 
     @pytest.fixture(scope="class")
-    def given(self, network: COSNet) -> COSNetSegmenter:
-        return COSNetSegmenter(network, options=Options(references=2, objects="given"))
+    def given(self, variant: Variant) -> COSNetSegmenter:
+        return variant(references=3, objects="given")
 
     def halves(self, left: int, right: int) -> np.ndarray:
         labels = np.zeros(SIZE, np.uint8)
         labels[10:50, 5:35], labels[10:50, 45:75] = left, right
         return labels
 
-    def test_together_they_are_the_foreground(self, network: COSNet, given: COSNetSegmenter) -> None:
+    def test_together_they_are_the_foreground(self, segmenter: COSNetSegmenter, given: COSNetSegmenter) -> None:
         frames = frames_of(4)
-        plain = list(COSNetSegmenter(network, options=Options(references=2)).stream(frames))
+        plain = list(segmenter.stream(frames))
         results = list(given.stream(frames, first=self.halves(3, 9)))
         np.testing.assert_array_equal(results[0].labels, self.halves(3, 9))
         for one, other in zip(results[1:], plain[1:], strict=True):
             assert one.object_ids == (3, 9)
-            np.testing.assert_allclose(one.probabilities.max(axis=0), other.probabilities[0], atol=1e-5)
+            np.testing.assert_allclose(one.probabilities.max(axis=0), other.probabilities[0], atol=5e-5)
             np.testing.assert_array_equal(one.labels > 0, other.labels > 0)
 
     def test_a_still_video_keeps_what_is_whose(self, given: COSNetSegmenter) -> None:
         frames = np.repeat(frames_of(1), 4, axis=0)
-        for result in list(given.stream(frames, first=self.halves(3, 9)))[1:]:
-            assert (result.probabilities[0] > result.probabilities[1])[20:40, 10:30].all()
-            assert (result.probabilities[0] < result.probabilities[1])[20:40, 50:70].all()
+        first = self.halves(3, 9)
+        later = [result.labels for result in given.stream(frames, first=first)][1:]
+        known = (first > 0) & (later[0] > 0)
+        np.testing.assert_array_equal(later[0][known], first[known])
+        for labels in later[1:]:
+            np.testing.assert_array_equal(labels, later[0])
 
     def test_objects_join_late_and_leave(self, given: COSNetSegmenter, tmp_path: Path) -> None:
         frames = frames_of(5)
@@ -203,7 +222,7 @@ def test_colours_become_foreground(network: COSNet) -> None:
     state = colours.start(shrunk(frames[1:]))
     logits = colours.attend(colours.encode(shrunk(frames[:1])), state.references)
     maps = tf.sigmoid(tf.image.resize(logits, SIZE))[0].numpy()
-    np.testing.assert_allclose(result.probabilities[0], np.minimum(2 * maps.max(axis=-1), 1), atol=1e-5)
+    np.testing.assert_allclose(result.probabilities[0], np.minimum(2 * maps.max(axis=-1), 1), atol=5e-5)
     with pytest.raises(VosError, match="fusion: expected predictions or summaries with swapped attention, found joint"):
         COSNetSegmenter(colours, options=Options(fusion="joint"))
 
@@ -211,9 +230,11 @@ def test_colours_become_foreground(network: COSNet) -> None:
 def test_the_crf_refines_and_the_threshold_binarises(network: COSNet) -> None:
     frames = frames_of(2)
     options = resolve_options("cosnet", network, {"crf": {"enabled": True}})
-    rule = MergeRule(background=0.4)
-    plain = next(COSNetSegmenter(network, rule=rule).stream(frames))
-    refined = next(make_segmenter("cosnet", network, rule, options).stream(frames))
+    segmenter = make_segmenter("cosnet", network, MergeRule(background=0.4), options)
+    refine, segmenter.merging.refine = segmenter.merging.refine, None
+    plain = next(segmenter.stream(frames))
+    segmenter.merging.refine = refine
+    refined = next(segmenter.stream(frames))
     np.testing.assert_array_equal(plain.labels, plain.probabilities[0] > 0.4)
     np.testing.assert_array_equal(refined.labels, refined.probabilities[0] > 0.4)
     sure = [np.abs(result.probabilities - 0.5).mean() for result in (plain, refined)]

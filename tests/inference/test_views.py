@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,13 @@ def one_shot() -> Any:
 
 
 @pytest.fixture(scope="module")
-def averaging(one_shot: Any) -> Any:
-    options = resolve_options("rvos", one_shot, {"test_scales": [1.0, 1.5], "test_flip": True})
-    return make_segmenter("rvos", one_shot, None, options)
+def segmenters(one_shot: Any) -> dict[float, Any]:
+    return {scale: RVOSSegmenter(resized(one_shot, scale)) for scale in (1.0, 1.5)}
+
+
+@pytest.fixture(scope="module")
+def averaging(segmenters: dict[float, Any]) -> ViewsSegmenter:
+    return ViewsSegmenter(segmenters, views((1.0, 1.5), flip=True))
 
 
 def test_views_are_in_order() -> None:
@@ -36,13 +41,13 @@ def test_views_are_in_order() -> None:
     assert View(0.5, False).of(labels) is labels
 
 
-def test_each_view_has_its_own_memory(one_shot: Any, averaging: ViewsSegmenter) -> None:
+def test_each_view_has_its_own_memory(segmenters: dict[float, Any], averaging: ViewsSegmenter) -> None:
     """The mean of four runs over the whole video, mirrored back; ids that join late are the same in all."""
     frames, first, late = frames_of(5), boxes((1, 2)), boxes((3,))
     maps: list[list[np.ndarray]] = []
-    for network in (one_shot, resized(one_shot, 1.5)):
+    for segmenter in segmenters.values():
         for flip in (False, True):
-            session = RVOSSegmenter(network).session(ONE_SHOT.size)
+            session = segmenter.session(ONE_SHOT.size)
             look = View(1, flip)
             run = []
             for index, frame in enumerate(frames):
@@ -74,9 +79,8 @@ def test_objects_leave_all_views(averaging: ViewsSegmenter) -> None:
 
 def test_merging_is_the_methods_own(one_shot: Any) -> None:
     """Painting asks how well objects were found, which the first view knows."""
-    options = resolve_options("rvos", one_shot, {"test_flip": True})
-    segmenter = make_segmenter("rvos", one_shot, MergeRule("painted", 0.45), options)
     plain = RVOSSegmenter(one_shot, rule=MergeRule("painted", 0.45))
+    segmenter = ViewsSegmenter({1.0: plain}, views((1.0,), flip=True))
     frames, labels = frames_of(3), boxes((1, 2))
     sessions = [segmenter.session(ONE_SHOT.size), plain.session(ONE_SHOT.size)]
     for session in sessions:
@@ -149,11 +153,16 @@ def test_sizes_fit_the_strides(size: tuple[int, int], scale: float, wanted: tupl
     assert resized(network, 1.0) is network
 
 
+def test_options_make_views(one_shot: Any) -> None:
+    made = make_segmenter("rvos", one_shot, None, resolve_options("rvos", one_shot, {"test_scales": [1.0, 0.5]}))
+    assert isinstance(made, ViewsSegmenter)
+    assert isinstance(make_segmenter("rvos", one_shot), RVOSSegmenter)
+
+
 def test_impossible_sizes_are_said(one_shot: Any) -> None:
-    with pytest.raises(
-        VosError, match=r"test_scales: expected sizes that the network can work at, found 0\.05 \(model"
-    ):
-        resized(one_shot, 0.05)
+    deep: Any = SimpleNamespace(settings=replace(ONE_SHOT, extra_levels=2))
+    with pytest.raises(VosError, match=r"sizes that the network can work at, found 0\.05 \(model"):
+        resized(deep, 0.05)
     with pytest.raises(VosError, match="test_scales: expected factors"):
         resolve_options("rvos", one_shot, {"test_scales": [30]})
 
