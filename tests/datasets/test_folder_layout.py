@@ -202,3 +202,11 @@ class TestRealFolders:
             assert video.frame_names == tuple(f"gt_{number}" for number in range(5))
             assert [path.stem for path in video.masks.values()] == [f"mask_{number}" for number in range(5)]
             assert video.single_object
+
+
+def test_links_that_lead_back_are_not_followed(tree: Tree):
+    tree.frames("JPEGImages/v1", NAMES)
+    tree.masks("Annotations/v1", {"f8": [1]})
+    (tree.root / "JPEGImages/again").symlink_to(tree.root)
+    (tree.root / "JPEGImages/self").symlink_to(tree.root / "JPEGImages")
+    assert [video.name for video in open_folder(tree.root, "all").videos] == ["v1"]

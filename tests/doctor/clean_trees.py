@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vos_tf.convert.converting import open_splits
+from vos_tf.datasets import Video
+from vos_tf.datasets.recognition import recognise
 from vos_tf.media.label_maps import encode_label_map, write_label_map
 
 SIZE = (48, 64)
@@ -89,3 +92,11 @@ def soft(values: np.ndarray) -> np.ndarray:
 def coloured(values: np.ndarray) -> Image.Image:
     """A label map as its colours."""
     return Image.open(io.BytesIO(encode_label_map(values))).convert("RGB")
+
+
+def only_video(copy: Path) -> Video:
+    """The video of a data set that has one."""
+    layout = recognise(copy)
+    (opened,) = open_splits(copy, layout)
+    (video,) = opened.videos
+    return video

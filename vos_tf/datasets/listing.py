@@ -26,11 +26,19 @@ __all__ = [
 
 
 def list_folders(folder: Path) -> tuple[str, ...]:
-    """Names of the folders directly in ``folder``, in natural order, without hidden ones; none if it is missing."""
+    """Names of the folders directly in ``folder``, in natural order; none if it is missing.
+
+    Hidden ones are left out, and links that lead back to where they lie.
+    """
     if not folder.is_dir():
         return ()
-    names = [item.name for item in folder.iterdir() if item.name[0] != "." and item.is_dir()]
+    names = [item.name for item in folder.iterdir() if item.name[0] != "." and item.is_dir() and not leads_back(item)]
     return tuple(sorted(names, key=natural_key))
+
+
+def leads_back(path: Path) -> bool:
+    """Whether a path is a link to a folder that it lies in, so that following it would never end."""
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def check_name(name: str, source: Path) -> str:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from vos_tf.datasets.listing import IMAGE_SUFFIXES, natural_key
+from vos_tf.datasets.listing import IMAGE_SUFFIXES, leads_back, natural_key
 from vos_tf.datasets.types import DEFAULT_FRAME_RATE, MaskReader
 from vos_tf.doctor.findings import Finding
 
@@ -103,7 +103,7 @@ def content_of(folder: Path) -> Content:
     strays, folders, loops = [], [], []
     for path in sorted(folder.iterdir(), key=lambda item: natural_key(item.name)) if folder.is_dir() else ():
         if path.is_dir():
-            if path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
+            if leads_back(path):
                 loops.append(path)
             elif path.name[0] != ".":
                 folders.append(path.name)
