@@ -102,8 +102,10 @@ def _our_training(network: Any, batch: int, size: int) -> Work:
     def step() -> Any:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(positive_ratio_loss(network(frames, training=True).frames, masks))
-        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
-        optimizer.apply(gradients, variables)
+        gradients = tape.gradient(loss, variables)  # none for the encoder's own head
+        optimizer.apply(
+            [tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)], variables
+        )
         return loss
 
     return lambda: step().numpy()

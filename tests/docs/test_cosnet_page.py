@@ -10,6 +10,7 @@ import yaml
 from docs_pages import DOCS, table_rows
 
 from vos_tf.inference.cosnet import Options
+from vos_tf.inference.crf import CRFSettings
 from vos_tf.models.registry import default_settings
 from vos_tf.training.objectives.cosnet import Settings
 
@@ -32,5 +33,7 @@ def test_objective_settings() -> None:
 
 
 def test_options_of_segmenting() -> None:
-    wanted = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(Options()).items()}
+    options = dataclasses.asdict(Options())
+    assert options.pop("crf") == {**dataclasses.asdict(CRFSettings()), "stretch": True}
+    wanted = {key: list(v) if isinstance(v, tuple) else v for key, v in options.items()}
     assert table("segmenting option", 1) == wanted

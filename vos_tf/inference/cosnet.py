@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from vos_tf.config import one_of
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
 from vos_tf.inference.assignment import ObjectAssigner
+from vos_tf.inference.crf import CRFSettings
 from vos_tf.inference.graph import FRAME, shrink_or_grow
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.references import (
@@ -50,6 +51,7 @@ class Options:
             which it is shared out (`vos_tf.inference.assignment`).
         test_scales: Each frame is segmented at these multiples of the working size, and the probabilities are averaged.
         test_flip: Average with the mirrored frame, too.
+        crf: Refinement of the probabilities by a dense CRF; as its authors do, they are stretched first.
     """
 
     references: int = 5
@@ -59,6 +61,7 @@ class Options:
     objects: str = "foreground"
     test_scales: tuple[float, ...] = (1.0,)
     test_flip: bool = False
+    crf: CRFSettings = field(default_factory=lambda: CRFSettings(stretch=True))
 
     def __post_init__(self) -> None:
         one_of("sampling", self.sampling, SAMPLINGS)

@@ -43,8 +43,8 @@ class CRFSettings:
         place_width: Standard deviation of the bilateral kernel over the distance, in such pixels.
         colour_width: Its standard deviation over each of R, G, B, 0..255.
         bilateral_weight: Its weight.
-        stretch: First bring the lowest probability of each object in a frame to 0 and the highest to 1, as COSNet's
-            authors do. Where there is no object, one appears.
+        stretch: First bring the lowest probability in a frame to 0 and the highest to 1, as COSNet's authors do: every
+            frame has an object then.
     """
 
     enabled: bool = False
@@ -156,8 +156,8 @@ def _sigmoid(logits: Maps) -> Maps:
 
 
 def _stretched(maps: Maps) -> Maps:
-    lowest, highest = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
-    return np.where(highest > lowest, (maps - lowest) / np.maximum(highest - lowest, 1e-12), maps)
+    lowest, highest = maps.min(), maps.max()
+    return (maps - lowest) / (highest - lowest) if highest > lowest else maps
 
 
 def _kernels(image: RGBImage, settings: CRFSettings) -> list[tuple[float, Kernel]]:
