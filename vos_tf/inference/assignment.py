@@ -72,7 +72,7 @@ def _moved(masks: Sequence[Mask], now: NDArray[np.uint8], before: NDArray[np.uin
     """Masks of the frame before, as they lie in this one."""
     if min(now.shape) < LEAST_SIDE:
         return list(masks)
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(now, before, None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(now, before, None)
     rows, columns = np.mgrid[: now.shape[0], : now.shape[1]].astype(np.float32)
     there = columns + flow[..., 0], rows + flow[..., 1]
     return [np.asarray(cv2.remap(mask, *there, cv2.INTER_NEAREST), np.uint8) for mask in masks]

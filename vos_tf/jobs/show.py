@@ -154,7 +154,7 @@ def _stored(manifest: Manifest, records: Sequence[RecordEntry], request: ShowReq
         picture = decode_image(_content(manifest, record, record.frames[index]), name)
         mask = _content(manifest, record, record.masks[index]) if record.masks[index][1] else b""
         labels = cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE) if mask else None
-        tiles.append(_tile(picture, labels, str(number), request.width))  # type: ignore[arg-type]
+        tiles.append(_tile(picture, labels, str(number), request.width))
     return _Shown(records[0].video, len(places), records[0].size, tiles)
 
 
