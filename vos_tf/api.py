@@ -23,7 +23,9 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
         **options: How the model segments, where it differs from its defaults: the fields of
             `vos_tf.inference.state_options.Options` for ``s2s`` (``objects_per_call=2``), of
             `vos_tf.inference.one_shot_options.Options` for ``osvos`` (``finetune={"steps": 100}``), of
-            `vos_tf.inference.rvos.OneShotOptions` or ``ZeroShotOptions`` for ``rvos`` (``decode="all"``).
+            `vos_tf.inference.rvos.OneShotOptions` or ``ZeroShotOptions`` for ``rvos`` (``decode="all"``), of
+            `vos_tf.inference.cosnet.Options` for ``cosnet`` (``references=3``), and for all of them those of
+            `vos_tf.inference.shared_options.SharedOptions` (``crf={"enabled": True}``).
 
     Raises:
         VosError: There is no model, its weights do not match its configuration, or it has no such option.
