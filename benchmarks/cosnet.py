@@ -1,14 +1,15 @@
 """COSNet's kept reference features and tiled attention, against running pairs, ours and in PyTorch: ratios as JSON.
 
-    python benchmarks/cosnet.py [--repeats 3] [--size 473] [--batch 1] [--threads 2] [--parts frame train attention]
+    python benchmarks/cosnet.py [--repeats 3] [--size 473] [--threads 2] [--parts frame train attention]
 
 ResNet-101. ``frame``: seconds per frame with 5 references, whose features were computed before, against five passes of
 the pair model (both trunks each time), ours and, as the original does it, in PyTorch. ``train``: a training step of
-pairs (two trunks, both losses, momentum). ``attention``: one frame against 5 references from their features: in tiles,
-whole, and pair by pair in PyTorch; ``_mib`` is what peak memory grows by from the first call on. Each side lives in its
-own process and is measured in turn with the others; ``ratio`` is of our first side to the better of PyTorch's memory
-formats, ``cpu_ratio`` the same of processor times, which is steadier on a busy machine. Without PyTorch only our own
-times are given. ``sgemm`` is the rate of a 4096^3 matrix product.
+two pairs at ``--train-size`` (two trunks, both losses, momentum; PyTorch cannot normalise a single pair). ``attention``:
+one frame against 5 references from their features: in tiles, whole, and pair by pair in PyTorch; ``_mib`` is what peak
+memory grows by from the first call on. Each side lives in its own process and is measured in turn with the others;
+``ratio`` is of our first side to the better of PyTorch's memory formats, ``cpu_ratio`` the same of processor times,
+which is steadier on a busy machine. Without PyTorch only our own times are given. ``sgemm`` is the rate of a 4096^3
+matrix product.
 
 With PyTorch all parts take about half an hour on two cores, and at most 16 GiB.
 """
@@ -54,7 +55,7 @@ def our_work(part: str, side: str, arguments: argparse.Namespace) -> Work:
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
     from vos_tf.models.cosnet import COSNet, COSNetSettings
 
-    size = arguments.size
+    size = arguments.train_size if part == "train" else arguments.size
     if part == "attention":
         return _our_attention(0 if side == "whole" else COSNetSettings().attention_tile, size)
     network = COSNet(COSNetSettings(size=(size, size)))
@@ -117,7 +118,7 @@ def torch_work(part: str, side: str, arguments: argparse.Namespace) -> Work:
     from cosnet_torch import TorchCoAttention, TorchCOSNet, pair_loss
 
     torch.set_num_threads(arguments.threads)
-    size, batch = arguments.size, arguments.batch
+    size, batch = arguments.train_size if part == "train" else arguments.size, arguments.batch
     if part == "attention":
         cells = (size + 7) // 8
         layer = TorchCoAttention().eval()
@@ -229,7 +230,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--size", type=int, default=473)
-    parser.add_argument("--batch", type=int, default=1, help="pairs in a training step")
+    parser.add_argument("--train-size", type=int, default=281, help="so that three trainings fit into 16 GiB")
+    parser.add_argument("--batch", type=int, default=2, help="pairs in a training step; 2 or more")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--parts", nargs="+", default=list(SIDES), choices=list(SIDES))
     arguments = parser.parse_args()
