@@ -4,7 +4,7 @@
 
 ResNet-101. ``frame``: seconds per frame with 5 references, whose features were computed before, against five passes of
 the pair model (both trunks each time), ours and, as the original does it, in PyTorch. ``train``: a training step of
-two pairs at ``--train-size`` (two trunks, both losses, momentum; PyTorch cannot normalise a single pair). ``attention``:
+two pairs at ``--train-size`` (two trunks, both losses, momentum; PyTorch cannot normalise a single one). ``attention``:
 one frame against 5 references from their features: in tiles, whole, and pair by pair in PyTorch; ``_mib`` is what peak
 memory grows by from the first call on. Each side lives in its own process and is measured in turn with the others;
 ``ratio`` is of our first side to the better of PyTorch's memory formats, ``cpu_ratio`` the same of processor times,

@@ -17,8 +17,8 @@ from vos_tf.commands.plot import plot
 from vos_tf.commands.preprocess import preprocess
 from vos_tf.commands.running import run
 from vos_tf.commands.score import score
-from vos_tf.commands.show import show
 from vos_tf.commands.segment import segment
+from vos_tf.commands.show import show
 from vos_tf.commands.split import split
 from vos_tf.commands.synthesize import synthesize
 from vos_tf.commands.train import train

@@ -74,7 +74,8 @@ def _sheet(
             ids = request.objects != (FOREGROUND,)
             tiles.append(labelled_tile(batch.frames[row, time], labels, caption, width, ids=ids))
     clips, frames, pixels_high, pixels_wide = batch.frames.shape[:4]
-    note = f"{clips} clips of {frames} frame{'s' if frames > 1 else ''}, {pixels_wide}x{pixels_high}; grey does not count"
+    size = f"{pixels_wide}x{pixels_high}"
+    note = f"{clips} clips of {frames} frame{'s' if frames > 1 else ''}, {size}; grey does not count"
     title = f"epoch {epoch}, batch {number}"
     return contact_sheet(tiles, title=title, note=note, columns=frames if frames > 1 else SINGLE_COLUMNS, width=width)
 

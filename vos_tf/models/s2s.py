@@ -167,7 +167,8 @@ class S2S(keras.Model):
         load_trunk_weights([self.initializer, self.encoder], trunk, source)
         for part in (self.initializer, self.encoder) if changes else ():
             first = part.get_layer("block1_conv1")
-            first.set_weights(for_other_images(*first.get_weights(), trained, wanted))
+            kernel, bias = first.get_weights()
+            first.set_weights(for_other_images(kernel, bias, trained, wanted))
 
     def get_config(self) -> dict[str, Any]:
         """The settings as plain JSON values."""

@@ -106,7 +106,8 @@ def import_trunk(tensors: Mapping[str, Array], path: Path, folder: Path) -> tupl
     if kind == "vgg16":
         first = body.get_layer("block1_conv1")
         # torchvision's sees images normalised in another way; the means differ by less than half a grey level.
-        first.set_weights(for_other_images(*first.get_weights(), "imagenet_rgb", "caffe_bgr"))
+        kernel, bias = first.get_weights()
+        first.set_weights(for_other_images(kernel, bias, "imagenet_rgb", "caffe_bgr"))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{kind}.weights.h5"
     partial = folder / f".partial.{file.name}"
