@@ -77,6 +77,19 @@ def test_several_states_are_followed_like_one() -> None:
     np.testing.assert_array_equal(np.asarray(found.logits), np.asarray(network(frames, masks)))
 
 
+def test_swapped_states_trade_places_after_each_step() -> None:
+    network, other = lively("shashankvkt"), lively("shashankvkt", swap_states=True)
+    other.set_weights(network.get_weights())
+    frames, masks = clip(1, 2, 1)
+    first = network.start(frames[:, 0], masks[0][..., None])
+    _, state = network.step(frames[:, 1], first)
+    _, swapped = other.step(frames[:, 1], first)
+    np.testing.assert_array_equal(swapped.hidden, state.cell)
+    np.testing.assert_array_equal(swapped.cell, state.hidden)
+    logits, _ = other.advance(other.encode(frames[:, 2]), swapped)
+    np.testing.assert_allclose(np.asarray(logits)[0, ..., 0], np.asarray(other(frames, masks))[0, 1, 0], atol=1e-5)
+
+
 def parameters(settings: S2SSettings) -> int:
     """Of a network whose weights are never drawn."""
     with patch.object(keras.initializers.VarianceScaling, "__call__", lambda _self, shape, **_: tf.zeros(shape)):

@@ -75,18 +75,17 @@ def test_pytorch_checkpoint(shared: Path, tmp_path: Path) -> None:
     golden = load_golden(shared, "s2s_vgg16")
     file = save_torch(tmp_path / "epoch_280.pth", first_implementation(golden))
     printed, network = imported("s2s-pytorch", file, tmp_path / "model")
-    assert printed.splitlines()[-1].startswith(
-        "S2S in PyTorch (trunk vgg16, preset shashankvkt), 53,339,457 parameters"
-    )
+    last = printed.splitlines()[-1]
+    assert last.startswith("S2S in PyTorch (trunk vgg16, preset shashankvkt, swap_states True), 53,339,457 parameters")
     assert "not needed: encoder.pretrained_model.classifier.0.bias, " in printed
     states, logits = follow(network, *raw_clip(golden))
     views = golden.rules.views(1 / (1 + np.exp(-logits.astype(np.float64))), stride=8, corner=40)
     answers: dict[str, Any] = {f"prob/{part}": view for part, view in views.items()}
     for name, initial in (("h0", states[0].hidden), ("c0", states[0].cell)):
         answers[f"{name}_every_16th_channel"] = golden.rules.channels_first(initial)[0, ::16]
-    for time, state in enumerate(states[1:]):
-        for name in ("hidden", "cell"):
-            activation = golden.rules.channels_first(getattr(state, name))
+    for time, (cell, hidden) in enumerate(states[1:]):  # they trade places
+        for name, x in (("hidden", hidden), ("cell", cell)):
+            activation = golden.rules.channels_first(x)
             answers[f"act/{name}#{time}"] = golden.rules.summary(f"{name}#{time}", activation)
     check(golden, answers)
 

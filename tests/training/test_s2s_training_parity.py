@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ OBJECTIVE = make(Settings(), 1)
 
 
 def golden_network(golden: Golden) -> S2S:
-    network = S2S(default_settings("vgg16", "shashankvkt"))
+    network = S2S(replace(default_settings("vgg16", "shashankvkt"), swap_states=True))
     assign(network, s2s_pytorch(network), golden.weights, Path(golden.meta["variant"]), "S2S")
     return network
 

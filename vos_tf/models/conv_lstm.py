@@ -31,6 +31,7 @@ class ConvLSTMCell(keras.layers.Layer):
         output_activation: The ``a`` above.
         forget_bias: Initial bias of the forget gate.
         gate_order: Order of the four blocks of output channels, a permutation of ``ifog``.
+        swap_states: ``h'`` and ``c'`` trade places after each step, as in the first PyTorch implementation of S2S.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ConvLSTMCell(keras.layers.Layer):
         output_activation: str = "relu",
         forget_bias: float = 1.0,
         gate_order: str = "ifog",
+        swap_states: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,6 +55,7 @@ class ConvLSTMCell(keras.layers.Layer):
         self.output_activation = output_activation
         self.forget_bias = forget_bias
         self.gate_order = gate_order
+        self.swap_states = swap_states
         self.gates = keras.layers.Conv2D(
             4 * filters, kernel_size, padding="same", bias_initializer=self._initial_bias, name="gates"
         )
@@ -102,9 +105,9 @@ class ConvLSTMCell(keras.layers.Layer):
         candidate = keras.activations.get(self.candidate_activation)(gate["g"])
         new_cell = ops.sigmoid(gate["f"]) * cell + ops.sigmoid(gate["i"]) * candidate
         new_hidden = ops.sigmoid(gate["o"]) * keras.activations.get(self.output_activation)(new_cell)
-        return new_hidden, new_cell
+        return (new_cell, new_hidden) if self.swap_states else (new_hidden, new_cell)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         names = ("filters", "kernel_size", "candidate_activation", "output_activation", "forget_bias", "gate_order")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return {**super().get_config(), **{name: getattr(self, name) for name in (*names, "swap_states")}}

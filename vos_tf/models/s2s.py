@@ -81,6 +81,7 @@ class S2S(keras.Model):
             output_activation=self.settings.output_activation,
             forget_bias=self.settings.forget_bias,
             gate_order=self.settings.gate_order,
+            swap_states=self.settings.swap_states,
             name=name,
         )
         cell.build((None, None, None, channels))

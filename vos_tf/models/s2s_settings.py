@@ -56,6 +56,8 @@ class S2SSettings:
             ``concat`` and a 1x1 convolution before it, at the coarsest scale, too.
         distance_classes: Classes of a head that says how far each pixel is from the object's border, from which the
             logits are made, too; 0: no such head.
+        swap_states: The ConvLSTM's hidden and cell state trade places after each step, and masks are decoded from the
+            cell (a slip of the first PyTorch implementation, which its weights expect).
     """
 
     trunk: str = "vgg16"
@@ -80,6 +82,7 @@ class S2SSettings:
     decoder_padding: str = "same"
     join: str = "add"
     distance_classes: int = 0
+    swap_states: bool = False
 
     def __post_init__(self) -> None:
         strides = trunk_kind(self.trunk).strides
@@ -153,7 +156,7 @@ def _paper_fc6(kernel: int) -> Callable[[S2SSettings], Changes]:
 
 
 def _shashankvkt(base: S2SSettings) -> Changes:
-    """The first PyTorch implementation (YouTube-VOS 2018)."""
+    """The first PyTorch implementation (YouTube-VOS 2018), its states told apart."""
     changes: Changes = {"encoder_head": False, "forget_bias": 0.0, "skip": False, "decoder_padding": "valid"}
     changes["decoder_filters"] = (*base.decoder_filters[1:], base.decoder_filters[-1])
     if base.trunk != "mobilenet_v2":

@@ -136,7 +136,8 @@ SOURCES = {
         title="S2S in PyTorch",
         model="s2s",
         read=read_pytorch,
-        settings=lambda *_: ("vgg16", {"preset": "shashankvkt"}),
+        # Its authors took the ConvLSTM's two answers for each other, and trained with that.
+        settings=lambda *_: ("vgg16", {"preset": "shashankvkt", "swap_states": True}),
         names=s2s_pytorch,
         telltale=r"convlstm\.Gates\.weight",
     ),
