@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,15 @@ def tiny_records(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("tiny_records") / "records"
     preprocess(open_dataset("synthetic", tiny_world, "train"), folder, size="32x48", workers=1)
     return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_trunk() -> Iterator[None]:
+    """A trunk of COSNet called ``tiny``, for `cosnet_networks`."""
+    from cosnet_networks import TRUNK
+
+    from vos_tf.models.deeplab import DEEPLAB_TRUNKS
+
+    DEEPLAB_TRUNKS["tiny"] = TRUNK
+    yield
+    del DEEPLAB_TRUNKS["tiny"]

@@ -1,8 +1,9 @@
-"""A small COSNet with lively answers, and clips for it."""
+"""A small COSNet with lively answers, and clips for it. Its trunk exists where the fixture ``tiny_trunk`` is used."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -10,25 +11,44 @@ import keras
 import numpy as np
 
 from vos_tf.models.cosnet import LIGHT, COSNet, COSNetSettings
+from vos_tf.models.deeplab import DeepLabTrunk
+from vos_tf.models.layers import ImageNormalization
 
-TINY = replace(LIGHT, size=(48, 64), pyramid_filters=6, feature_filters=8, output_stride=16, attention_tile=0)
+SIZE = (48, 64)
+COLOURS = {"outputs": 3, "side_head": False, "attention": "legacy_swapped"}
 
 
-def lively(settings: COSNetSettings = TINY, seed: int = 3) -> COSNet:
-    """A network whose answers differ from pixel to pixel: batch normalisation has the statistics of some images."""
-    keras.utils.set_random_seed(seed)
-    network = COSNet(settings)
+def _build(output_stride: int, normalization: str, name: str) -> Any:
+    inputs = keras.Input((None, None, 3))
+    x = ImageNormalization(normalization, name="normalization")(inputs)
+    for index, stride in enumerate((4, output_stride // 4)):
+        x = keras.layers.Conv2D(12, 5, stride, padding="same", activation="relu", name=f"conv{index}")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+TRUNK = DeepLabTrunk(_build, "none")
+
+
+def tiny(**changes: Any) -> COSNetSettings:
+    """Settings of a network of two convolutions, a pyramid and the heads."""
+    small = replace(LIGHT, trunk="tiny", size=SIZE, pyramid_filters=6, feature_filters=8, output_stride=16)
+    return replace(small, attention_tile=0, **changes)
+
+
+@cache
+def lively(**changes: Any) -> COSNet:
+    """A network whose answers differ from pixel to pixel: batch normalisation has the statistics of some images.
+
+    It is made once for all tests, which leave it as it is.
+    """
+    keras.utils.set_random_seed(3)
+    network = COSNet(tiny(**changes))
     norms: list[Any] = [layer for layer in network._flatten_layers() if hasattr(layer, "moving_variance")]
-    frozen = [layer for layer in norms if not layer.trainable]
     for layer in norms:
-        layer.momentum, layer.trainable = 0.0, True
-    network(np.random.default_rng(9).uniform(0, 255, (4, 2, *settings.size, 3)).astype(np.float32), training=True)
+        layer.momentum = 0.0
+    network(np.random.default_rng(9).uniform(0, 255, (4, 2, *SIZE, 3)).astype(np.float32), training=True)
     for layer in norms:
         layer.momentum = 0.9
-    for layer in frozen:
-        layer.trainable = False
-    kernel = network.heads[0].classifier.kernel
-    kernel.assign(2 * kernel)
     return network
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from cosnet_networks import TINY, lively
+from cosnet_networks import COLOURS, lively
 
 from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.inference.cosnet import COSNetSegmenter
 from vos_tf.inference.merge import MergeRule
-from vos_tf.models.cosnet import COSNet
 
 
 @pytest.fixture(scope="module")
-def segmenter() -> COSNetSegmenter:
+def segmenter(tiny_trunk: None) -> COSNetSegmenter:
     """With a threshold that its answers reach here and there."""
     network = lively()
     frames, _ = made_up_clip()
@@ -64,7 +62,7 @@ def test_the_state_is_the_references(folder: Path) -> None:
     np.testing.assert_array_equal(found["references"], state["references"])
 
 
-def test_colours_are_not_exported(tmp_path: Path) -> None:
-    network = COSNet(replace(TINY, outputs=3))
+def test_colours_are_not_exported(tiny_trunk: None, tmp_path: Path) -> None:
+    network = lively(**COLOURS)
     with pytest.raises(VosError, match=r"model\.outputs: expected 1 to export, found 3 \(colours\)"):
         export_saved_model(network, tmp_path / "model")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from cosnet_networks import TINY, frames_of, lively
+from cosnet_networks import COLOURS, frames_of, lively
+from cosnet_networks import SIZE as NETWORK_SIZE
 from small_world import make_video
 
 from vos_tf.errors import VosError
@@ -24,7 +25,7 @@ SIZE = (60, 80)
 
 
 @pytest.fixture(scope="module")
-def network() -> COSNet:
+def network(tiny_trunk: None) -> COSNet:
     return lively()
 
 
@@ -48,7 +49,7 @@ def variant(network: COSNet, segmenter: COSNetSegmenter) -> Variant:
     return make
 
 
-def shrunk(frames: np.ndarray, size: tuple[int, int] = TINY.size) -> Any:
+def shrunk(frames: np.ndarray, size: tuple[int, int] = NETWORK_SIZE) -> Any:
     return tf.image.resize(frames.astype(np.float32), size, antialias=True)
 
 
@@ -216,7 +217,7 @@ class TestGivenObjects:
 
 def test_colours_become_foreground(network: COSNet) -> None:
     """The Tianchi code's maps: half of a channel is as sure as can be."""
-    colours = lively(replace(TINY, outputs=3, side_head=False, attention="legacy_swapped"))
+    colours = lively(**COLOURS)
     frames = frames_of(2)
     result = next(COSNetSegmenter(colours).stream(frames))
     state = colours.start(shrunk(frames[1:]))
@@ -253,7 +254,7 @@ def test_frames_ahead_cannot_be_looked_at_where_there_are_none(network: COSNet, 
 
 
 def test_options_suit_the_network(network: COSNet) -> None:
-    group = COSNet(replace(TINY, fusion="joint", heads=1, legacy_double_softmax=GROUP.legacy_double_softmax))
+    group: Any = SimpleNamespace(settings=GROUP)
     assert default_options(network) == Options()
     assert default_options(group) == Options(references=3, fusion="joint")
 

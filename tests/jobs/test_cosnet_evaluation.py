@@ -21,7 +21,7 @@ from vos_tf.models.exchange import save_model
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tiny_trunk: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "cosnet"
     save_model(folder, "cosnet", lively())
     return folder
