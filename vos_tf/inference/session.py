@@ -160,8 +160,11 @@ class Session(ABC):
                 f"frame {name}: expected uint8 {self.size[0]}x{self.size[1]}x3, "
                 f"found {frame.dtype} {'x'.join(map(str, frame.shape))}"
             )
-        given = np.where(self._given == VOID, np.uint8(0), self._given)
-        joining = object_ids(given)
+        given = self._given
+        told = bool(given.any())
+        if told:
+            given = np.where(given == VOID, np.uint8(0), given)
+        joining = object_ids(given) if told else ()
         for known in joining:
             if known in self._ids:
                 self.remove(known)
@@ -171,7 +174,8 @@ class Session(ABC):
             self._ids += joining
             maps.append(tf.constant(np.stack([given == i for i in joining]), tf.float32))
         probabilities = tf.concat(maps, axis=0) if maps else tf.zeros((0, *self.size))
-        self._given = np.zeros(self.size, np.uint8)
+        if told:
+            self._given = np.zeros(self.size, np.uint8)
         self._frames += 1
         return Look(frame, name, given, probabilities)
 
@@ -183,9 +187,11 @@ class Session(ABC):
 
     def _refined(self, look: Look) -> Any:
         """Refined probabilities; those of objects whose masks are given in this frame stay."""
+        if self.merging.refine is None:
+            return look.probabilities
         joined = object_ids(look.given)
         followed = [index for index, key in enumerate(self._ids) if key not in joined]
-        if self.merging.refine is None or not followed:
+        if not followed:
             return look.probabilities
         maps = np.array(look.probabilities)
         maps[followed] = self.merging.refine(look.frame, maps)[followed]

@@ -6,7 +6,9 @@ A label map is uint8 ``(H, W)``: 0 background, 1..254 object ids as the data set
 
 from __future__ import annotations
 
-import io
+import struct
+import zlib
+from itertools import starmap
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,8 @@ from vos_tf.media.limits import check_pixels
 LabelMap = NDArray[np.uint8]
 """uint8 ``(H, W)``: 0 background, 1..254 object ids, 255 void."""
 
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_INDEXED, _UP = 3, 2  # colour type and filter (PNG specification)
 BACKGROUND = 0
 VOID = 255
 MAX_OBJECT_ID = 254
@@ -53,11 +57,26 @@ def encode_label_map(labels: LabelMap) -> bytes:
     """
     if labels.dtype != np.uint8 or labels.ndim != 2:
         raise ValueError(f"a label map is uint8 (H, W); received {labels.dtype} {labels.shape}")
-    image = Image.fromarray(labels)
-    image.putpalette(davis_palette().tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()
+    height, width = labels.shape
+    # Each row as its difference from the one above (filter 2): half the time of Pillow, which has no filters for
+    # indices, and smaller files.
+    rows = np.empty((height, width + 1), np.uint8)
+    rows[:, 0] = _UP
+    rows[:, 1:] = labels
+    rows[1:, 1:] -= labels[:-1]
+    header = struct.pack(">IIBBBBB", width, height, 8, _INDEXED, 0, 0, 0)
+    chunks = (
+        (b"IHDR", header),
+        (b"PLTE", davis_palette().tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes())),
+        (b"IEND", b""),
+    )
+    return _PNG_START + b"".join(starmap(_chunk, chunks))
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    """A piece of a PNG file: length, kind, content, checksum."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def write_label_map(path: Path, labels: LabelMap) -> None:

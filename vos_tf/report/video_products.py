@@ -44,6 +44,21 @@ class OverlayStyle(NamedTuple):
         return draw_overlay(frame, labels, self.alpha, self.contours, self.ids)
 
 
+class _Small(NamedTuple):
+    """A frame, scaled down, its label map and what is written below it."""
+
+    image: Picture
+    labels: LabelMap
+    caption: str
+
+
+def _small(frame: TimedFrame, labels: LabelMap) -> _Small:
+    height, width = labels.shape
+    size = (max(round(height * TILE_WIDTH / width), 1), TILE_WIDTH)
+    image = np.asarray(resize_image(frame.image, size), np.uint8)
+    return _Small(image, resize_label_map(labels, size), f"{frame.name}   {timestamp(frame.time)}")
+
+
 class SpreadTiles:
     """Small overlays of frames that are spread evenly over a video whose length nobody knows.
 
@@ -60,16 +75,16 @@ class SpreadTiles:
         self._most = most
         self._step = 1
         self._count = 0
-        self._kept: dict[int, Tile] = {}
+        self._kept: dict[int, _Small] = {}
         self._last: tuple[TimedFrame, LabelMap] | None = None
 
     def add(self, frame: TimedFrame, labels: LabelMap) -> None:
         """Take the next frame of the video."""
         if self._count % self._step == 0:
-            self._kept[self._count] = self._tile(frame, labels)
+            self._kept[self._count] = _small(frame, labels)
             if len(self._kept) > 4 * self._most:
                 self._step *= 2
-                self._kept = {index: tile for index, tile in self._kept.items() if index % self._step == 0}
+                self._kept = {index: kept for index, kept in self._kept.items() if index % self._step == 0}
         self._count += 1
         self._last = frame, labels
 
@@ -77,16 +92,11 @@ class SpreadTiles:
         """The tiles, in order."""
         if self._last is None:
             return ()
-        kept = {**self._kept, self._count - 1: self._tile(*self._last)}
+        kept = {**self._kept, self._count - 1: _small(*self._last)}
         wanted = np.linspace(0, self._count - 1, min(self._most, len(kept)))
         nearest = {min(kept, key=lambda index: abs(index - place)): None for place in wanted}
-        return tuple(kept[index] for index in sorted(nearest))
-
-    def _tile(self, frame: TimedFrame, labels: LabelMap) -> Tile:
-        height, width = labels.shape
-        size = (max(round(height * TILE_WIDTH / width), 1), TILE_WIDTH)
-        picture = self._style.draw(np.asarray(resize_image(frame.image, size)), resize_label_map(labels, size))
-        return Tile(picture, f"{frame.name}   {timestamp(frame.time)}")
+        chosen = [kept[index] for index in sorted(nearest)]
+        return tuple(Tile(self._style.draw(small.image, small.labels), small.caption) for small in chosen)
 
 
 class VideoProducts:
