@@ -69,7 +69,7 @@ def test_commands_exist_with_all_their_options(line: str) -> None:
     parameters = parse(arguments)
     if parameters.get("dataset"):
         assert parameters["dataset"].replace("-", "_") in dataset_names()
-    if arguments[:1] == ["evaluate"]:
+    if arguments[:1] in (["evaluate"], ["segment"]):
         assert set(parse_assignments(parameters["assignments"], sections=False)) <= segmenting_options()
     elif "assignments" in parameters:
         assert run_config(layered(None, parameters.get("recipe"), parameters["assignments"], {}))
@@ -87,7 +87,8 @@ def test_there_are_commands_to_check() -> None:
 
 
 def options(command: str) -> set[str]:
-    return {name for item in ROOT.commands[command].params for name in (*item.opts, *item.secondary_opts)}
+    named = (name for item in ROOT.commands[command].params for name in (*item.opts, *item.secondary_opts))
+    return {name for name in named if name.startswith("-")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -98,7 +99,9 @@ def test_options_named_in_the_text_exist(page: Path) -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize(("page", "command"), [("training.md", "train"), ("segmenting.md", "evaluate")])
+@pytest.mark.parametrize(
+    ("page", "command"), [("training.md", "train"), ("segmenting.md", "evaluate"), ("own_video.md", "segment")]
+)
 def test_every_option_is_explained(page: str, command: str) -> None:
     explained = set(re.findall(r"--[A-Za-z][\w-]*", " ".join(row[0] for row in table_rows(DOCS / page, "option"))))
     assert explained == options(command) - {"--help"}
