@@ -53,10 +53,13 @@ def follow(network: Any, frames: np.ndarray, masks: np.ndarray) -> tuple[list[An
 
 
 def check(golden: Golden, answers: dict[str, Any]) -> None:
-    """Within the fixture's own tolerance, and within ours where the fixture keeps whole maps."""
+    """Within the fixture's tolerance, and ours, or as near as the original is to itself in double precision."""
     assert golden.problems(answers) == []
-    errors = {key: golden.error(key, answer) for key, answer in answers.items() if key in golden.arrays}
-    assert {key: error for key, error in errors.items() if error > TOLERANCE} == {}
+    for key, answer in answers.items():
+        whole = f"{key.partition('/')[0]}/grid"  # corners of a map spread less than the map
+        spread = golden.arrays[whole if whole in golden.arrays else key].std()
+        error = np.abs(np.asarray(answer, np.float64) - golden.arrays[key]).max()
+        assert error < max(TOLERANCE * spread, golden.meta["tolerance"][key]["float32_deviation"]), key
 
 
 def first_implementation(golden: Golden) -> dict[str, Any]:
