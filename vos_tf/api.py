@@ -58,7 +58,7 @@ def build(
         rule: As for `load`.
         options: As for `load`.
         **settings: Settings of the network that differ from the defaults, as in `vos_tf.models.s2s.S2SSettings` or
-            `vos_tf.models.osvos.OSVOSSettings`.
+            `vos_tf.models.osvos.OSVOSSettings`; and ``preset``, a published variant of ``s2s``.
 
     Raises:
         VosError: No such model, trunk or setting, or the weights do not fit.
