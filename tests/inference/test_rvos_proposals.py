@@ -153,9 +153,9 @@ def test_options_of_the_other_kind_are_refused(network: Any) -> None:
     assert is_zero_shot(network)
     one_shot = lively(ONE_SHOT)
     assert not is_zero_shot(one_shot)
-    with pytest.raises(VosError, match=r"option objects: expected an option of rvos \(decode, joining\)"):
+    with pytest.raises(VosError, match=r"option objects: expected an option of rvos \(decode, joining, "):
         resolve_options("rvos", one_shot, {"objects": "matched"})
-    with pytest.raises(VosError, match=r"option decode: expected an option of rvos \(objects, min_area\)"):
+    with pytest.raises(VosError, match=r"option decode: expected an option of rvos \(objects, min_area, "):
         resolve_options("rvos", network, {"decode": "all"})
     for wrong in ({"objects": "all"}, {"min_area": 2.0}, {"objects": "matched", "min_area": 0.1}):
         with pytest.raises(VosError, match="expected"):
