@@ -59,7 +59,8 @@ def test_imports_point_down(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["media", "datasets", "evaluation", "report", "models", "losses", "losses_rvos", "config"]
+    "room",
+    ["media", "datasets", "convert", "doctor", "evaluation", "report", "models", "losses", "losses_rvos", "config"],
 )
 def test_rooms_without_tensorflow(room: str) -> None:
     for path in FILES:
@@ -78,6 +79,7 @@ def test_networks_use_keras_only(room: str) -> None:
 def test_scoring_and_data_sets_do_not_wait_for_tensorflow() -> None:
     code = (
         "import sys, vos_tf, vos_tf.datasets, vos_tf.evaluation, vos_tf.report.page, vos_tf.commands.main;"
+        "import vos_tf.convert.converting, vos_tf.doctor.console;"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -21,8 +21,7 @@ def doctor(
 ) -> None:
     """Look at every frame and mask of a data set, and say in plain words what is wrong.
 
-    Ends with exit code 1 when there are faults and no copy was asked for. An interrupted repair continues where it
-    stopped.
+    The exit code is 1 when there are faults and no copy was asked for. An interrupted repair continues.
     """
     from rich.console import Console
 

@@ -33,8 +33,9 @@ def judge_objects(report: Reporter, plan: MaskPlan, findings: list[Finding]) -> 
         first = next(ids for ids in plan.ids.values() if ids)
         late = sorted(shown - first)
         if late:
-            words = f"id {names_found([str(number) for number in late], 4)} comes after the first mask; DAVIS follows "
-            words += "the objects of the first mask only"
+            who = "id {} comes" if len(late) == 1 else "ids {} come"
+            words = who.format(names_found([str(number) for number in late], 4))
+            words += " after the first mask; DAVIS follows the objects of the first mask only"
             findings.append(report("late objects", "fault", place.parent, words, "becomes void, which is not scored"))
             renumbered = dict.fromkeys(late, VOID)
             shown = first
