@@ -54,7 +54,7 @@ def slow_classes(mask: np.ndarray) -> np.ndarray:
     """As RS2S defines them, from SciPy's distances."""
     depth = np.floor(distance_transform_edt(mask)).astype(int)
     distance = np.floor(distance_transform_edt(1 - mask)).astype(int)
-    return np.where(mask > 0, np.minimum(21 + depth, 41), np.maximum(20 - distance, 0))
+    return np.asarray(np.where(mask > 0, np.minimum(21 + depth, 41), np.maximum(20 - distance, 0)))
 
 
 @given(st.integers(0, 2**16), st.floats(0.001, 0.999))

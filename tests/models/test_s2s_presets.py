@@ -27,7 +27,7 @@ RNG = np.random.default_rng(0)
 def lively(preset: str, **changes: Any) -> S2S:
     """A light network of a preset whose answers differ from pixel to pixel."""
     settings = default_settings("small", preset)
-    fewer = {"decoder_filters": (10, 8, 6)}
+    fewer: dict[str, Any] = {"decoder_filters": (10, 8, 6)}
     if settings.initializer_hidden:
         fewer["initializer_hidden"] = tuple((12, kernel) for _, kernel in settings.initializer_hidden)
     if settings.finer_states:
@@ -68,7 +68,7 @@ def test_clips_equal_stepped_frames_and_objects_do_not_meet(preset: str, tmp_pat
 
 def test_several_states_are_followed_like_one() -> None:
     network = lively("rs2s")
-    state = network.start(*(x[:, 0] for x in clip(1, 0, 1)[:1]), np.ones((2, *SMALLER["size"], 1), np.float32))
+    state = network.start(clip(1, 0, 1)[0][:, 0], np.ones((2, *SMALLER["size"], 1), np.float32))
     assert [x.shape for x in state.hidden] == [(2, 4, 6, 8), (2, 8, 12, 6), (2, 16, 24, 6)]
     assert [x.shape for x in state.cell] == [x.shape for x in state.hidden]
     frames, masks = clip(1, 2, 2)
