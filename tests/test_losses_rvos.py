@@ -9,7 +9,7 @@ import pytest
 from golden_outputs import Golden, load_golden
 from keras import ops
 
-from vos_tf.losses_rvos import emptiness, matching_costs, mean_of_valid, soft_iou_costs, stop_costs
+from vos_tf.losses_rvos import class_costs, emptiness, matching_costs, mean_of_valid, soft_iou_costs, stop_costs
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,16 @@ def test_stop_loss_is_the_originals(golden: Golden) -> None:
     logits, _ = slot_tensors(golden)
     costs = stop_costs(logits[:, :, 0, 0], golden.arrays["valid"])
     assert golden.problems({"rsis_stop_bce": costs}) == []
+
+
+def test_class_loss_is_the_originals(golden: Golden) -> None:
+    logits, _ = slot_tensors(golden)
+    rows = np.arange(20)
+    costs = class_costs(logits.reshape(20, -1)[:, :21], rows % 21)
+    assert golden.problems({"rsis_masked_nll": costs}) == []
+    unknown = np.where(rows % 3 == 0, -1, rows)
+    found = class_costs(logits.reshape(20, -1)[:, :21], unknown)
+    np.testing.assert_array_equal(found, np.where(unknown < 0, 0, costs))
 
 
 def test_pixels_without_weight_do_not_count() -> None:

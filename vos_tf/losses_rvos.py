@@ -95,6 +95,21 @@ def emptiness(logits: Any, targets: Any, weights: Any) -> Any:
     return absent * ops.sum(surprise, axis=(-2, -1)) / ops.maximum(pixels, 1.0)
 
 
+def class_costs(logits: Any, classes: Any) -> Any:
+    """Cross-entropy of RSIS's class head: minus the logarithm of the probability of each slot's own class.
+
+    Args:
+        logits: ``(..., classes)``.
+        classes: int ``(...)``; -1 where the class is not known.
+
+    Returns:
+        float32 ``(...)``; 0 where the class is not known.
+    """
+    count = ops.shape(logits)[-1]
+    chosen = ops.one_hot(classes, count, dtype="float32")
+    return -ops.sum(chosen * ops.log_softmax(ops.cast(logits, "float32"), axis=-1), axis=-1)
+
+
 def stop_costs(logits: Any, valid: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     """Balanced cross-entropy of RSIS's stop head: whether a slot holds an object.
 

@@ -41,12 +41,13 @@ def test_examples(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         exec(compile(block, "records.md", "exec"), names)
     batch = names["batch"]
     time = batch.frames.shape[1]  # type: ignore[attr-defined]
-    assert [tuple(field.shape) for field in batch] == [  # type: ignore[attr-defined]
+    assert [tuple(field.shape) for field in batch[:4]] == [  # type: ignore[attr-defined]
         (4, time, 256, 448, 3),
         (4, time, 256, 448),
         (4, time),
         (4,),
     ]
+    assert batch.object_classes == ()  # type: ignore[attr-defined]
     assert 6 <= time <= 12
     assert np.all(batch.labels.numpy()[~batch.annotated.numpy()] == 255)  # type: ignore[attr-defined]
     assert capsys.readouterr().out.splitlines() == [

@@ -41,12 +41,13 @@ def test_batches_are_the_planned_clips(small_manifest):
 
 def test_shapes_and_types(small_manifest):
     dataset = clip_batches(small_manifest, OPTIONS, batch_size=4, seed=0, epoch=0)
-    frames, labels, annotated, count = dataset.element_spec
+    frames, labels, annotated, count, classes = dataset.element_spec
     assert isinstance(dataset.element_spec, ClipBatch)
     assert (frames.shape.as_list(), frames.dtype) == ([4, None, 40, 60, 3], tf.uint8)
     assert (labels.shape.as_list(), labels.dtype) == ([4, None, 40, 60], tf.uint8)
     assert (annotated.shape.as_list(), annotated.dtype) == ([4, None], tf.bool)
     assert (count.shape.as_list(), count.dtype) == ([4], tf.int32)
+    assert classes == ()
     fixed = clip_batches(small_manifest, ClipOptions(clip_length=3, size=(20, 30)), batch_size=4, seed=0, epoch=0)
     assert fixed.element_spec.frames.shape.as_list() == [4, 4, 20, 30, 3]
     for batch in dataset:

@@ -18,6 +18,12 @@ def test_clip_lengths_from_yaml_and_the_command_line(given, lengths):
     assert fill(ClipOptions, asdict(options), "clips") == options
 
 
+def test_classes_from_yaml():
+    options = fill(ClipOptions, {"classes": ["cat", "dog"]}, "clips")
+    assert options == ClipOptions(classes=["cat", "dog"]) == fill(ClipOptions, asdict(options), "clips")
+    assert (options.classes, options.for_validation().classes) == (("cat", "dog"),) * 2
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -33,6 +39,9 @@ def test_clip_lengths_from_yaml_and_the_command_line(given, lengths):
         ({"clips_per_object": 0}, "of which one is above 0"),
         ({"clips_per_video": -1}, "of which one is above 0"),
         ({"size": (0, 5)}, r"clips\.size"),
+        ({"classes": ("cat", "dog", "cat")}, r"clips\.classes: .* each once, found cat, dog, cat"),
+        ({"classes": ("cat", "")}, r"clips\.classes: expected names of categories, each once, found cat, ''"),
+        ({"classes": ("cat",), "objects": "foreground"}, r"clips\.classes: expected clips\.objects one or all"),
     ],
 )
 def test_impossible_clip_options_are_refused(values, words):

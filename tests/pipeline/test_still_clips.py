@@ -106,14 +106,14 @@ def test_stills_become_clips_in_motion(stills):
     options = ClipOptions(clip_length=(1, 3), objects="all", max_objects=2, stride=2, size=SIZE, clips_per_object=4)
     for seed in (0, 1):
         batches = [
-            [tuple(field.numpy() for field in batch) for batch in
+            [tuple(np.asarray(field) for field in batch) for batch in
              clip_batches(manifest, options, batch_size=2, seed=seed, epoch=epoch, augment=AugmentOptions(flip=0.5))]
             for epoch in (0, 0, 1)
         ]  # fmt: skip
         for one, again in zip(batches[0], batches[1], strict=True):
             for field, same in zip(one, again, strict=True):
                 np.testing.assert_array_equal(field, same)
-        frames, labels, annotated, count = batches[0][0]
+        frames, labels, annotated, count, _ = batches[0][0]
         assert 2 <= frames.shape[1] <= 4 and annotated.all() and (count == 2).all()
         assert (frames[:, 0] != frames[:, 1]).any(axis=(1, 2, 3)).all()
         assert all({1, 2} <= set(np.unique(labels[row, 0])) for row in range(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -34,12 +35,15 @@ class ClipBatch(NamedTuple):
             is not annotated). The reference frame shows every chosen object.
         annotated: bool ``(B, 1 + T)``.
         object_count: int32 ``(B,)``, number of chosen objects, at least 1 and at most `ClipOptions.objects_per_clip`.
+        object_classes: int32 ``(B, ClipOptions.objects_per_clip)``, index in `ClipOptions.classes` of each chosen
+            object; -1 where its category is not known or not listed, or there is no object. ``()`` without classes.
     """
 
     frames: Any
     labels: Any
     annotated: Any
     object_count: Any
+    object_classes: Any = ()
 
 
 def steps_per_epoch(manifest: Manifest, options: ClipOptions, *, batch_size: int, drop_remainder: bool = True) -> int:
@@ -91,13 +95,16 @@ def clip_batches(
         A ``tf.data.Dataset`` of `ClipBatch`.
 
     Raises:
-        VosError: The records are incomplete, no clip can be cut from them, or the batch cannot be shared out.
+        VosError: The records are incomplete, no clip can be cut from them, the batch cannot be shared out, or none of
+            the objects to train on is of one of the classes.
     """
     index, count = shard
     if not 0 <= index < count or batch_size % count:
         raise VosError(f"batch_size {batch_size}: expected a multiple of the {count} workers (this is number {index})")
     if validation:
         options, augment, drop_remainder = options.for_validation(), None, False
+    elif options.classes:
+        _check_classes(manifest, options.classes)
     manifest.check_shards()
     epoch_of = _Epoch(manifest, options, augment, options.size or _common_size(manifest), batch_size, seed, epoch)
     clips, share = len(_plan(epoch_of)), batch_size // count
@@ -124,13 +131,18 @@ def _dataset(epoch: _Epoch, rows: _Rows, steps: range, threads: int) -> Any:
     def read(step: Any) -> tuple[NDArray[Any], ...]:
         return _read_batch(epoch, int(step) * epoch.batch_size + rows.first, rows.share, threads)
 
+    kinds = [tf.uint8, tf.uint8, tf.bool, tf.int32]
+    shapes: list[tuple[int | None, ...]] = [(*shape, 3), shape, shape[:2], shape[:1]]
+    if epoch.options.classes:
+        kinds.append(tf.int32)
+        shapes.append((shape[0], epoch.options.objects_per_clip))
+
     def load(step: Any) -> ClipBatch:
-        kinds = (tf.uint8, tf.uint8, tf.bool, tf.int32)
         # Stateless, so that TensorFlow's determinism does not forbid several batches at a time.
-        batch = ClipBatch(*tf.numpy_function(read, [step], kinds, stateful=False))
-        for tensor, known in zip(batch, ((*shape, 3), shape, shape[:2], shape[:1]), strict=True):
+        tensors = tf.numpy_function(read, [step], kinds, stateful=False)
+        for tensor, known in zip(tensors, shapes, strict=True):
             tensor.set_shape(known)
-        return batch
+        return ClipBatch(*tensors)
 
     settings = tf.data.Options()
     settings.deterministic = True
@@ -190,7 +202,29 @@ def _read_batch(epoch: _Epoch, first: int, count: int, threads: int) -> tuple[ND
     for job in jobs:
         job.result()
     annotated = np.array([request.annotated for request in requests])
-    return frames, labels, annotated, np.array([len(request.objects) for request in requests], np.int32)
+    counts = np.array([len(request.objects) for request in requests], np.int32)
+    classes = (_object_classes(epoch, requests),) if epoch.options.classes else ()
+    return frames, labels, annotated, counts, *classes
+
+
+def _object_classes(epoch: _Epoch, requests: Sequence[ClipRequest]) -> NDArray[np.int32]:
+    """`ClipBatch.object_classes` of some clips."""
+    videos = clip_videos(epoch.manifest)
+    index_of = {name: index for index, name in enumerate(epoch.options.classes)}
+    classes = np.full((len(requests), epoch.options.objects_per_clip), -1, np.int32)
+    for row, request in zip(classes, requests, strict=True):
+        category_of = {item.id: item.category for item in videos[request.video].objects}
+        row[: len(request.objects)] = [index_of.get(category_of.get(key) or "", -1) for key in request.objects]
+    return classes
+
+
+def _check_classes(manifest: Manifest, classes: Sequence[str]) -> None:
+    known = {item.category for video in clip_videos(manifest) for item in video.objects if item.category}
+    if known.isdisjoint(classes):
+        found = f"only {', '.join(sorted(known))}" if known else "objects without categories"
+        raise VosError(
+            f"{manifest.where}: expected objects of one of clips.classes ({', '.join(classes)}), found {found}"
+        )
 
 
 def _common_size(manifest: Manifest) -> tuple[int, int]:

@@ -58,6 +58,8 @@ class ClipOptions:
         still_batches: n: the first of every n batches of an epoch is made of still images, the others of videos; 0:
             each batch is a mixture.
         size: ``(H, W)`` of the clips; ``None``: as stored.
+        classes: Names of categories, in the order of the outputs of a network's class head; empty: clips do not tell
+            what their objects are.
     """
 
     clip_length: int | tuple[int, int] | str = (5, 11)
@@ -79,11 +81,12 @@ class ClipOptions:
     stills: str = "motion"
     still_batches: int = 0
     size: tuple[int, int] | None = None
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.clip_length, str):
             object.__setattr__(self, "clip_length", _parse_length(self.clip_length))
-        for name in ("clip_length", "size"):  # lists, as YAML has them
+        for name in ("clip_length", "size", "classes"):  # lists, as YAML has them
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, choices in _CHOICES.items():
@@ -110,6 +113,14 @@ class ClipOptions:
                 raise VosError(f"clips.{name}: expected 0 or more, found {getattr(self, name)}")
         if self.size is not None and min(self.size) < 1:
             raise VosError(f"clips.size: expected height and width in pixels, found {self.size}")
+        self._check_classes()
+
+    def _check_classes(self) -> None:
+        if not all(self.classes) or len(set(self.classes)) < len(self.classes):
+            found = ", ".join(name or "''" for name in self.classes)
+            raise VosError(f"clips.classes: expected names of categories, each once, found {found}")
+        if self.classes and self.objects == "foreground":
+            raise VosError("clips.classes: expected clips.objects one or all with it, found foreground")
 
     def _check_stages(self) -> None:
         for name in ("grow_every", "annotated_epochs"):

@@ -28,11 +28,13 @@ class ClipObject:
         id: As in the stored masks.
         frames: Indices of the frames in which it must be segmented, rising.
         seen: Indices of the frames whose masks show it, rising.
+        category: What it is, or ``None``.
     """
 
     id: int
     frames: Indices
     seen: Indices
+    category: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +97,16 @@ def _video(records: Sequence[RecordEntry], source: int) -> ClipVideo:
     mask_ids = tuple(ids for record in records for ids in record.mask_ids)
     annotated = np.array([length > 0 for _, _, length in mask_places])
     frames: dict[int, list[int]] = {}
+    categories: dict[int, str | None] = {}
     for record in records:
         for item in record.objects:
             frames.setdefault(item.id, []).extend(item.frames)
+            categories[item.id] = item.category
     objects = []
     for key, indices in sorted(frames.items()):
         listed = np.asarray(indices, np.int64)
         seen = np.asarray([index for index in indices if key in mask_ids[index]], np.int64)
         if len(seen):
-            objects.append(ClipObject(key, listed, seen))
+            objects.append(ClipObject(key, listed, seen, categories[key]))
     name, size = records[0].video, records[0].size
     return ClipVideo(name, source, size, frame_places, mask_places, mask_ids, annotated, tuple(objects))

@@ -17,7 +17,7 @@ from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
 from vos_tf.models.registry import resolve_settings
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
-from vos_tf.training.objectives import resolve_objective
+from vos_tf.training.objectives import check_objective, resolve_objective
 from vos_tf.version import __version__
 
 
@@ -83,8 +83,8 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
     config = RunConfig(**sections)
     # Refuse impossible ones now, not after preprocessing: the network's settings, and clips it cannot work at.
     sizes = {} if config.clips.size is None else {"size": config.clips.size}
-    resolve_settings(config.model.name, config.model.trunk, {**config.model.settings, **sizes})
-    resolve_objective(config.model.name, config.training.objective)
+    network = resolve_settings(config.model.name, config.model.trunk, {**config.model.settings, **sizes})
+    check_objective(config.model.name, config.training.objective, network, config.clips)
     return config
 
 

@@ -58,14 +58,17 @@ def per_replica_batches(strategy: Any, batches: Callable[[], Any]) -> Any:
 
     Args:
         strategy: From `make_strategy`.
-        batches: Gives a tf.data.Dataset of named tuples of tensors whose first axis is this worker's part of the batch.
+        batches: Gives a tf.data.Dataset of named tuples of tensors (or nothing, ``()``) whose first axis is this
+            worker's part of the batch.
     """
     replicas = strategy.num_replicas_in_sync // worker(strategy)[1]
     if strategy.num_replicas_in_sync == 1:
         return batches()
 
+    def part(tensor: Any) -> Any:
+        return tf.reshape(tensor, tf.concat([[replicas, -1], tf.shape(tensor)[1:]], 0))
+
     def cut(batch: Any) -> Any:
-        parts = [tf.reshape(x, tf.concat([[replicas, -1], tf.shape(x)[1:]], 0)) for x in batch]
-        return tf.data.Dataset.from_tensor_slices(tuple(parts))
+        return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(part, tuple(batch)))
 
     return strategy.distribute_datasets_from_function(lambda context: batches().flat_map(cut).prefetch(2 * replicas))

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, Protocol
 from vos_tf.config import fill
 from vos_tf.errors import VosError
 from vos_tf.pipeline.clips import ClipBatch
+from vos_tf.pipeline.options import ClipOptions
 from vos_tf.training.optimizers import ParameterGroup
 
 # Each module holds a frozen dataclass ``Settings`` and a function ``make(settings, objects)``; one that learns
-# otherwise from batches of still images alone, too, a function ``make_for_stills(settings, objects)``.
+# otherwise from batches of still images alone, too, a function ``make_for_stills(settings, objects)``; one whose
+# settings need some of the network or the clips, a function ``check(settings, network_settings, clip_options)``.
 _OBJECTIVES = {
     "s2s": "vos_tf.training.objectives.s2s",
     "rvos": "vos_tf.training.objectives.rvos",
@@ -67,6 +69,17 @@ def resolve_objective(model: str, values: Mapping[str, Any]) -> Any:
         VosError: An unknown or mistyped key, a wrong type or an impossible value.
     """
     return fill(_module(model).Settings, values, "training.objective")
+
+
+def check_objective(model: str, values: Mapping[str, Any], network: Any, clips: ClipOptions) -> None:
+    """Refuse settings of a model's objective that are wrong, or do not suit the network's settings or the clips.
+
+    Raises:
+        VosError: See `resolve_objective`; or they do not suit.
+    """
+    settings, module = resolve_objective(model, values), _module(model)
+    if hasattr(module, "check"):
+        module.check(settings, network, clips)
 
 
 def make_objective(model: str, values: Mapping[str, Any], objects: int, *, stills: bool = False) -> Objective:

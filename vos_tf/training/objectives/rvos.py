@@ -15,8 +15,10 @@ from keras import ops
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.losses import loss_weights, object_targets
-from vos_tf.losses_rvos import emptiness, matching_costs, mean_of_valid, soft_iou_costs, stop_costs
+from vos_tf.losses_rvos import class_costs, emptiness, matching_costs, mean_of_valid, soft_iou_costs, stop_costs
+from vos_tf.models.rvos_settings import RVOSSettings
 from vos_tf.pipeline.clips import ClipBatch
+from vos_tf.pipeline.options import ClipOptions
 from vos_tf.training.matching import match_slots
 from vos_tf.training.objectives.base import Outcome
 from vos_tf.training.optimizers import ParameterGroup
@@ -47,6 +49,8 @@ class Settings:
         empty_weight: Of the cross-entropy of slots that have nothing to show, against nothing; not from the paper.
         stop_weight: Of RSIS's stop loss; needs ``stop_head`` of the network.
         stop_start: Share of the run's updates after which the stop loss counts.
+        class_weight: Of RSIS's class loss; needs ``class_count`` of the network and ``classes`` of the clips.
+        class_start: Share of the run's updates after which the class loss counts.
         trunk_rate: Learning rate of the trunk as a multiple of the run's.
         finetune_after: Epochs after which the trunk is trained, too; -1: never.
         duplicate_updates: Learn as quickly as the original's optimiser, in which the same weight of a trunk occurs
@@ -62,6 +66,8 @@ class Settings:
     empty_weight: float = 0.0
     stop_weight: float = 0.0
     stop_start: float = 0.0
+    class_weight: float = 0.0
+    class_start: float = 0.0
     trunk_rate: float = 1e-3
     finetune_after: int = 0
     duplicate_updates: bool = False
@@ -89,6 +95,7 @@ class _Slots(NamedTuple):
         objects: Which slots have an object, float32 ``(B, S)``.
         valid: Which costs count in the mean over slots, float32 ``(B, T, S)``.
         annotated: float32 ``(B, T)``.
+        classes: What each slot's object is, int32 ``(B, S)``, -1 where that is not known; ``()`` without classes.
     """
 
     targets: Any
@@ -96,6 +103,7 @@ class _Slots(NamedTuple):
     objects: Any
     valid: Any
     annotated: Any
+    classes: Any
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,9 @@ class RVOSObjective:
         if self.settings.stop_weight:
             started = ops.cast(progress >= self.settings.stop_start, "float32")
             losses += self.settings.stop_weight * started * self._stop_losses(clip.stops, slots)
+        if self.settings.class_weight:
+            started = ops.cast(progress >= self.settings.class_start, "float32")
+            losses += self.settings.class_weight * started * self._class_losses(clip.classes, slots)
         weights = slots.pixels * (slots.objects[:, None] * slots.annotated[..., None])[..., None, None]
         shown = slice(1 if one_shot else 0, None)  # the first frame of a one-shot clip is given
         return Outcome(losses, clip.logits[:, shown], slots.targets[:, shown], weights[:, shown])
@@ -174,7 +185,10 @@ class RVOSObjective:
         valid = objects[:, None] * annotated[..., None]
         if self.settings.absent_objects == "skip":
             valid = valid * ops.max(targets * pixels, axis=(-2, -1))
-        return _Slots(targets, pixels, objects, valid, annotated)
+        classes = batch.object_classes
+        if self.settings.class_weight:
+            classes = ops.pad(classes, ((0, 0), (0, count - self.objects)), constant_values=-1)
+        return _Slots(targets, pixels, objects, valid, annotated, classes)
 
     def _matched(self, logits: Any, slots: _Slots) -> _Slots:
         """What each slot shall show, judged by the first frame of each clip."""
@@ -191,6 +205,7 @@ class RVOSObjective:
             targets=tf.gather(slots.targets, order, axis=2, batch_dims=1),
             objects=tf.gather(slots.objects, order, axis=1, batch_dims=1),
             valid=tf.gather(slots.valid, order, axis=2, batch_dims=1),
+            classes=tf.gather(slots.classes, order, axis=1, batch_dims=1) if self.settings.class_weight else (),
         )
 
     def _losses(self, logits: Any, slots: _Slots) -> Any:
@@ -213,6 +228,36 @@ class RVOSObjective:
         costs = stop_costs(stops, objects, axis=None if self.settings.average == "batch" else (1, 2))
         behind = ops.pad(slots.objects[:, :-1], ((0, 0), (1, 0)), constant_values=1)
         return ops.sum(mean_of_valid(costs, ops.broadcast_to(behind[:, None], ops.shape(stops)), axis=2), axis=1)
+
+    def _class_losses(self, logits: Any, slots: _Slots) -> Any:
+        """RSIS's class loss, float32 ``(B,)``: means over slots with an object of a known class, sums over frames."""
+        classes = ops.broadcast_to(slots.classes[:, None], ops.shape(slots.valid))
+        counts = slots.valid * ops.cast(classes >= 0, "float32")
+        axis = (0, 2) if self.settings.average == "batch" else 2
+        costs = ops.sum(class_costs(logits, classes) * counts, axis=axis)
+        means = costs / ops.maximum(ops.sum(counts, axis=axis), 1.0)
+        return ops.sum(ops.broadcast_to(means, ops.shape(slots.annotated)), axis=1)
+
+
+def check(settings: Settings, network: RVOSSettings, clips: ClipOptions) -> None:
+    """Refuse a class loss without a class head, without classes, or with another number of them.
+
+    Raises:
+        VosError: It is one.
+    """
+    if not settings.class_weight:
+        return
+    if not network.class_count:
+        raise VosError(
+            "training.objective.class_weight: expected a network with model.settings.class_count, found none"
+        )
+    if not clips.classes:
+        raise VosError("training.objective.class_weight: expected clips.classes, the names of the classes, found none")
+    if network.class_count != len(clips.classes):
+        raise VosError(
+            f"model.settings.class_count: expected {len(clips.classes)}, the number of clips.classes, found "
+            f"{network.class_count}"
+        )
 
 
 def occurrences(trunk: str, path: str) -> int:
