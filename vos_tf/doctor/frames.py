@@ -15,9 +15,8 @@ from vos_tf.doctor.facts import FrameFacts
 from vos_tf.doctor.findings import Finding, Level
 from vos_tf.doctor.numbering import gaps, sorts_as_text
 from vos_tf.doctor.seen import Seen, below
+from vos_tf.media.images import same_proportions
 
-LARGEST_DISTORTION = 0.02
-"""Relative difference of proportions up to which a size is taken for another scale of the same picture."""
 FEWEST_REPEATS = 3
 LONGEST_PERIOD = 12
 SHARE_IN_TIME = 0.8
@@ -68,7 +67,8 @@ def judge_frames(report: Reporter, facts: Sequence[FrameFacts], findings: list[F
         return FramePlan()
     plan = _judge_sizes(report, readable, findings)
     if report.seen.reader is None:
-        _judge_repeats(report, [item for item in readable if item.path in set(plan.kept)], plan, findings)
+        kept = set(plan.kept)
+        _judge_repeats(report, [item for item in readable if item.path in kept], plan, findings)
         _judge_names(report, findings)
     return plan
 
@@ -77,7 +77,7 @@ def _judge_sizes(report: Reporter, facts: Sequence[FrameFacts], findings: list[F
     sizes = Counter(item.size for item in facts if item.size is not None)
     size = sizes.most_common(1)[0][0]
     others = [item for item in facts if item.size is not None and item.size != size]
-    scaled = [item.path for item in others if item.size is not None and same_proportions(item.size, size)]
+    scaled = {item.path for item in others if item.size is not None and same_proportions(item.size, size)}
     for items, repair in (
         ([item for item in others if item.path in scaled], f"resized to {size[0]} x {size[1]}"),
         ([item for item in others if item.path not in scaled], "left out: its proportions are others"),
@@ -85,18 +85,12 @@ def _judge_sizes(report: Reporter, facts: Sequence[FrameFacts], findings: list[F
         if items and items[0].size is not None:
             words = f"{_by(items[0].size)}, while the video has {_by(size)} (height x width)"
             findings.append(report("frame size", "fault", items[0].path, words, repair, len(items)))
-    left = {item.path for item in others} - set(scaled)
+    left = {item.path for item in others} - scaled
     return FramePlan(size, tuple(item.path for item in facts if item.path not in left), frozenset(scaled))
 
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-def same_proportions(found: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether two sizes are those of one picture, but for rounding."""
-    rows, columns = found[0] / size[0], found[1] / size[1]
-    return abs(rows - columns) <= (LARGEST_DISTORTION + 1 / min(*found, *size)) * max(rows, columns)
 
 
 def _judge_repeats(report: Reporter, facts: Sequence[FrameFacts], plan: FramePlan, findings: list[Finding]) -> None:

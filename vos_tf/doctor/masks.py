@@ -9,10 +9,11 @@ from pathlib import Path
 from vos_tf.datasets.folder import match_masks
 from vos_tf.datasets.listing import names_found
 from vos_tf.doctor.facts import SIXTEEN_BIT, MaskFacts
-from vos_tf.doctor.findings import Finding
-from vos_tf.doctor.frames import FramePlan, Reporter, same_proportions
+from vos_tf.doctor.findings import Finding, Level
+from vos_tf.doctor.frames import FramePlan, Reporter
 from vos_tf.doctor.mending import Mending, colour_table, true_phantoms
 from vos_tf.errors import VosError
+from vos_tf.media.images import same_proportions
 from vos_tf.media.label_maps import VOID
 
 _AS_PALETTE = "written as indexed PNG with the DAVIS palette"
@@ -49,9 +50,10 @@ def place_masks(report: Reporter, findings: list[Finding]) -> dict[str, Path]:
             words = f"no frame of that name: {names}"
             findings.append(report("names", "fault", left[0], words, "left out", len(left)))
         else:
-            level, example = ("remark" if report.seen.rules.binary else "fault"), next(iter(matched.items()))
-            words = f"{example[1].name} is the mask of {example[0]}"
-            findings.append(report("names", level, left[0], words, "named like their frames", len(left)))  # type: ignore[arg-type]
+            level: Level = "remark" if report.seen.rules.binary else "fault"
+            frame, mask = next(iter(matched.items()))
+            words = f"{mask.name} is the mask of {frame}"
+            findings.append(report("names", level, left[0], words, "named like their frames", len(left)))
             placed = matched
     return {name: placed[name] for name in frames if name in placed}
 
@@ -86,8 +88,8 @@ def _readable(
     good = {name: item for name, item in placed.items() if item.size is not None}
     others = [item for item in good.values() if item.size not in (None, size)]
     scaled = [item for item in others if item.size is not None and same_proportions(item.size, size)]
-    bad = [item for item in others if item not in scaled]
-    level = "remark" if report.seen.reader is not None else "fault"
+    bad = [item for item in others if item.size is not None and not same_proportions(item.size, size)]
+    level: Level = "remark" if report.seen.reader is not None else "fault"
     for items, repair in (
         (scaled, "resized, each pixel to the nearest id"),
         (bad, "left out: its proportions are others; the frame stays"),
@@ -96,8 +98,9 @@ def _readable(
             words = (
                 f"{items[0].size[0]} x {items[0].size[1]}, while its frame has {size[0]} x {size[1]} (height x width)"
             )
-            findings.append(report("mask size", level, items[0].path, words, repair, len(items)))  # type: ignore[arg-type]
-    return {name: item for name, item in good.items() if item not in bad}
+            findings.append(report("mask size", level, items[0].path, words, repair, len(items)))
+    left_out = {item.path for item in bad}
+    return {name: item for name, item in good.items() if item.path not in left_out}
 
 
 def _can_be_mended(item: MaskFacts) -> bool:
@@ -131,7 +134,7 @@ def _judge_forms(report: Reporter, items: Sequence[MaskFacts], findings: list[Fi
     if hopeless:
         words = f"{hopeless[0].mode} with {hopeless[0].shades} colours and no even areas: a photograph"
         findings.append(report("colours", "fault", hopeless[0].path, words, "left out", len(hopeless)))
-    coloured = [item for item in coloured if item not in hopeless]
+    coloured = [item for item in coloured if _can_be_mended(item)]
     if coloured:
         words = f"{coloured[0].mode} with {coloured[0].shades} colours, no ids"
         findings.append(report("colours", "fault", coloured[0].path, words, _repair_of(coloured), len(coloured)))

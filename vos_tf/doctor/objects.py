@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 from vos_tf.datasets.listing import names_found
-from vos_tf.doctor.findings import Finding
+from vos_tf.doctor.findings import Finding, Level
 from vos_tf.doctor.frames import Reporter
 from vos_tf.doctor.masks import MaskPlan
 from vos_tf.media.label_maps import VOID
@@ -50,12 +51,12 @@ def judge_objects(report: Reporter, plan: MaskPlan, findings: list[Finding]) -> 
 
 def _judge_first(report: Reporter, plan: MaskPlan, findings: list[Finding]) -> None:
     frames = [path.stem for path in report.seen.frames]
-    level = "fault" if report.seen.rules.first_mask else "remark"
+    level: Level = "fault" if report.seen.rules.first_mask else "remark"
     repair = "the video begins with the first frame whose mask shows an object"
     name, ids = next(iter(plan.ids.items()))
     if not ids:
         words = f"the first mask, of frame {name}, shows no object"
-        findings.append(report("empty first mask", level, plan.files[name], words, repair))  # type: ignore[arg-type]
+        findings.append(report("empty first mask", level, plan.files[name], words, repair))
     elif report.seen.rules.first_mask and name != frames[0]:
         words = f"the first frame, {frames[0]}, has no mask"
         findings.append(report("masks", "fault", report.seen.frames[0], words, repair))
@@ -67,10 +68,11 @@ def _judge_list(report: Reporter, shown: frozenset[int], findings: list[Finding]
         return
     listed = {item.id for item in report.seen.listed}
     place = report.seen.masks[0].parent
-    for ids, level, words, repair in (
+    contradictions: tuple[tuple[Set[int], Level, str, str], ...] = (
         (shown - listed, "fault", "shown by masks, but not listed", "listed, without a category"),
         (listed - shown, "remark", "listed, but shown by no mask", "taken off the list"),
-    ):
+    )
+    for ids, level, words, repair in contradictions:
         if ids:
             text = f"object {names_found([str(number) for number in sorted(ids)], 4)}: {words}"
-            findings.append(report("list", level, place, text, repair, len(ids)))  # type: ignore[arg-type]
+            findings.append(report("list", level, place, text, repair, len(ids)))

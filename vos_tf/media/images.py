@@ -22,6 +22,9 @@ from vos_tf.media.limits import MAX_PIXELS, check_pixels
 RGBImage = NDArray[np.uint8]
 """uint8 ``(H, W, 3)``, RGB."""
 
+LARGEST_DISTORTION = 0.02
+"""Relative difference of proportions up to which an image is taken for another at another scale; sizes were rounded."""
+
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PNG_START = b"\x89PNG"
@@ -149,6 +152,14 @@ def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     if size != smaller:
         result = cv2.resize(result, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(result).reshape(*size, *image.shape[2:])
+
+
+def same_proportions(found: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether two sizes ``(H, W)`` are those of one picture at two scales, but for rounding."""
+    rows, columns = found[0] / size[0], found[1] / size[1]
+    # Half a pixel of rounding on either side is no distortion.
+    rounding = 1 / min(*found, *size)
+    return abs(rows - columns) <= (LARGEST_DISTORTION + rounding) * max(rows, columns)
 
 
 def resize_label_map(labels: LabelMap, size: tuple[int, int]) -> LabelMap:

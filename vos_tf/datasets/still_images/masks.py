@@ -12,15 +12,13 @@ from PIL import Image, UnidentifiedImageError
 from vos_tf.datasets.still_images.polygons import Rendered, read_polygons, render_instances
 from vos_tf.errors import VosError
 from vos_tf.media.diagnosis import thin_values
-from vos_tf.media.images import resize_label_map
+from vos_tf.media.images import resize_label_map, same_proportions
 from vos_tf.media.label_maps import MAX_OBJECT_ID, VOID, LabelMap
 from vos_tf.media.limits import check_pixels
 
 POLYGONS = ".txt"
 """Suffix of a file of polygons."""
 KINDS = ("auto", "binary", "ids")
-LARGEST_DISTORTION = 0.02
-"""Relative difference of proportions up to which a mask is taken for its image's; sizes were rounded."""
 HALF = 128
 MANY_VALUES = 64
 """From here on the values of a mask are shades, not ids, if a quarter of what it shows is white."""
@@ -142,10 +140,7 @@ def _is_binary(values: NDArray[np.uint8], mode: str, path: Path) -> bool:
 
 
 def _check_proportions(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
-    rows, columns = found[0] / size[0], found[1] / size[1]
-    # Half a pixel of rounding on either side is no distortion.
-    rounding = 1 / min(*found, *size)
-    if abs(rows - columns) > (LARGEST_DISTORTION + rounding) * max(rows, columns):
+    if not same_proportions((found[0], found[1]), size):
         raise VosError(
             f"{path}: expected a mask with the proportions of its image, {size[0]} x {size[1]} (height x width), "
             f"found {found[0]} x {found[1]}"
