@@ -80,7 +80,7 @@ def overhead(arguments: argparse.Namespace) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip, mask = make_clip(folder, arguments.frames, size, arguments.objects)
-        chosen = choose_model(None, Path(MODEL), MergeRule(), {}, masks=True, lasting=True, adapted=folder / "adapted")
+        chosen = choose_model(None, Path(MODEL), MergeRule(), {}, masks=True, known=True, adapted=folder / "adapted")
         # The same compiled network in every run, so that compiling is not measured.
         segment.choose_model = lambda *_, **__: chosen
 

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from cosnet_networks import lively
 from encoded_video import encode, moving_frames
 
 import vos_tf
@@ -116,6 +117,15 @@ def test_a_folder_gives_the_same_as_its_frames_in_python(request_for: SegmentReq
     segment_video(replace(request_for, source="Bilder mit ü", masks=("first.png", "bild 4=late.png"), out=None))
     results = list(vos_tf.load(model).stream(frames, masks={"0": mask(1), "4": mask(7, 50)}))
     assert_masks(Path("results/Bilder mit ü"), {f"bild {index}": item.labels for index, item in enumerate(results)})
+
+
+def test_without_masks_the_foreground_is_found(tiny_trunk: None, request_for: SegmentRequest, clip: Path) -> None:
+    save_model(Path("cosnet/model"), "cosnet", lively())
+    segment_video(replace(request_for, masks=(), model=Path("cosnet")))
+    frames = [frame.image for frame in VideoReader(clip)]
+    results = list(vos_tf.load("cosnet").stream(frames))  # references from the whole list, as from the file
+    assert_masks(Path("out"), {f"{index:05d}": item.labels for index, item in enumerate(results)})
+    assert 0.02 < np.mean([item.labels for item in results]) < 0.98
 
 
 def stopping(after: int, error: BaseException) -> Callable[..., Iterator[Any]]:

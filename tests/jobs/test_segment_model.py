@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import pytest
+from cosnet_networks import lively
 from rvos_networks import ONE_SHOT, ZERO_SHOT
 
 import vos_tf
@@ -20,7 +21,7 @@ from vos_tf.models.rvos import RVOS
 
 
 def chosen(method: str | None = None, path: Path | None = None, **changes: Any) -> ChosenModel:
-    arguments = {"masks": True, "lasting": True, "adapted": Path("kept"), **changes}
+    arguments = {"masks": True, "known": True, "adapted": Path("kept"), **changes}
     return choose_model(method, path, MergeRule(), arguments.pop("given", {}), **arguments)
 
 
@@ -93,6 +94,13 @@ def test_networks_that_find_objects_may_follow_masks(tmp_path: Path) -> None:
     assert chosen(path=tmp_path / "one").segmenter.needs_masks
     with pytest.raises(VosError, match="as rvos does not find objects itself, found none"):
         chosen(path=tmp_path / "one", masks=False)
+
+
+def test_video_that_comes_once_is_not_looked_ahead_in(tiny_trunk: None, tmp_path: Path) -> None:
+    save_model(tmp_path / "run/model", "cosnet", lively())
+    ahead, streaming = (chosen(path=tmp_path / "run", masks=False, known=known).settings for known in (True, False))
+    assert (ahead["sampling"], streaming["sampling"]) == ("uniform", "streaming")
+    assert (ahead["objects"], chosen(path=tmp_path / "run").settings["objects"]) == ("foreground", "given")
 
 
 def test_osvos_keeps_what_it_learns(tmp_path: Path) -> None:

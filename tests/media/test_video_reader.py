@@ -146,6 +146,12 @@ def test_recordings_without_their_index_say_so(tmp_path: Path) -> None:
         VideoReader(path)
 
 
+def test_names_of_results_stay_within_their_folder(tmp_path: Path) -> None:
+    for name, wanted in (("...mp4", "video"), ("a.b.mp4", "a.b")):
+        encode(tmp_path / name, FRAMES[:2])
+        assert VideoReader(tmp_path / name).name == wanted
+
+
 def test_huge_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encode(tmp_path / "a.mp4", FRAMES[:3])
     monkeypatch.setattr(limits, "MAX_PIXELS", 64 * 96 - 1)

@@ -114,7 +114,7 @@ def segment_video(request: SegmentRequest) -> None:
         request.rule,
         request.options,
         masks=len(masks) > 0,
-        lasting=source.lasting,
+        known=source.lasting and source.length is not None,
         adapted=out / ADAPTED,
     )
     with _writing(out):

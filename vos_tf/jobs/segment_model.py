@@ -59,7 +59,7 @@ def choose_model(
     given: Mapping[str, Any],
     *,
     masks: bool,
-    lasting: bool,
+    known: bool,
     adapted: Path,
 ) -> ChosenModel:
     """Load the model that a user means.
@@ -71,7 +71,7 @@ def choose_model(
         rule: How objects are merged.
         given: Options of the method that differ from its defaults.
         masks: Whether there are masks of objects to follow.
-        lasting: Whether the video can be read more than once.
+        known: Whether the video's length is known, and each of its frames can be read before its time.
         adapted: Where weights are kept that a method adapts to the video.
 
     Raises:
@@ -87,7 +87,7 @@ def choose_model(
     fitting: dict[str, Any] = {}
     if masks and name in _WITH_MASKS and hasattr(defaults, "objects"):
         fitting["objects"] = _WITH_MASKS[name]
-    if not lasting and hasattr(defaults, "sampling"):
+    if not known and hasattr(defaults, "sampling"):
         fitting["sampling"] = "streaming"
     if hasattr(defaults, "adapted"):
         fitting["adapted"] = str(adapted)

@@ -62,7 +62,7 @@ class VideoReader(FrameSource):
 
         self._path = path
         self.label = "standard input" if path is None else str(path)
-        self.name = "pipe" if path is None else path.resolve().stem
+        self.name = "pipe" if path is None else path.resolve().stem.strip(".") or "video"
         self.lasting = path is not None
         container, stream = self._open()
         self._waiting: tuple[InputContainer, VideoStream] | None = (container, stream)
