@@ -240,8 +240,10 @@ labels = np.zeros(frames.shape[:-1], np.uint8)
 labels[..., 8:24, 12:30] = 1
 clips = ClipBatch(frames, labels, np.ones((3, 2, 2), bool), np.ones((3, 2), np.int32))
 batches = per_replica_batches(strategy, lambda: tf.data.Dataset.from_tensor_slices(clips))
+values = lambda: np.concatenate([np.ravel(v) for v in network.trainable_variables])
+before = values()
 losses = [float(step(batch, 1e-3, stills=index == 1)) for index, batch in enumerate(batches)]
-np.savez({out!r}, *[np.array(v) for v in network.trainable_variables], losses=losses)
+np.savez({out!r}, change=values() - before, losses=losses)
 """
 
 
@@ -255,9 +257,10 @@ def test_two_devices_take_the_steps_of_one(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", code], check=True, timeout=1800)
         with np.load(out) as file:
             found.append({key: file[key] for key in file.files})
-    assert (np.diff(found[0]["losses"]) != 0).all()
-    for key, values in found[0].items():
-        np.testing.assert_allclose(values, found[1][key], rtol=1e-3, atol=1e-5)
+    one, two = found
+    np.testing.assert_allclose(two["losses"], one["losses"], rtol=1e-3)
+    # The mean over the image is the same for both clips: what batch normalisation makes of it is rounding.
+    assert 0 < np.linalg.norm(two["change"] - one["change"]) < 0.02 * np.linalg.norm(one["change"])
 
 
 def test_recipes_hold_what_their_originals_do() -> None:
