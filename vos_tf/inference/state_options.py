@@ -46,11 +46,11 @@ def default_options(network: Any) -> Options:
         return Options(finetune=S2SFinetuneSettings(objective=objective))
     # Found on hard videos of the synthetic world, with other seeds than those of training and validation.
     finetune = S2SFinetuneSettings(
-        learning_rate=3e-4,
+        learning_rate=1e-3,
         schedule="cosine",
         batch_size=2,
         clip_length=5,
-        motion=1.0,
+        motion=0.7,
         objective={**objective, "jaccard_weight": 0.25},
     )
     return Options(finetune=finetune)
