@@ -223,7 +223,7 @@ def test_more_objects_than_slots(segmenter: RVOSSegmenter) -> None:
 def test_the_api_knows_rvos(network: Any) -> None:
     segmenter = vos_tf.build("rvos", trunk="small", size=SIZE, hidden_size=16, options={"decode": "all"})
     assert isinstance(segmenter, RVOSSegmenter)
-    assert segmenter.options == ALL
+    assert (segmenter.options.decode, segmenter.options.joining) == (ALL.decode, ALL.joining)
     with pytest.raises(VosError, match="found neither"):
         next(segmenter.stream(frames_of(2)))
     with pytest.raises(VosError, match="joining: expected started where only present objects are decoded"):
