@@ -21,7 +21,7 @@ UNIT = {"min_value": 0, "max_value": 1}
 MAPS = hnp.arrays(np.float32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7), elements=UNIT)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(maps=MAPS)
 @pytest.mark.parametrize(("kind", "error"), [("png", 1 / 510 + 1e-6), ("npz", 2**-12)])
 def test_every_map_comes_back(
