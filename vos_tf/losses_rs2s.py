@@ -30,7 +30,8 @@ def distance_classes(masks: Any) -> Any:
     squares = ops.where(ops.stack([inside, ops.logical_not(inside)]), 0.0, FAR)
     squares = _nearest(_nearest(squares, axis=-1), axis=-2)
     # Half more: the root of a square number must not fall below it.
-    to_object, to_background = (ops.cast(ops.sqrt(ops.minimum(x, FAR) + 0.5), "int32") for x in squares)
+    distances = ops.cast(ops.sqrt(ops.minimum(squares, FAR) + 0.5), "int32")
+    to_object, to_background = distances[0], distances[1]
     return ops.where(inside, BORDER + 1 + ops.minimum(to_background, BORDER), BORDER - ops.minimum(to_object, BORDER))
 
 

@@ -1,4 +1,4 @@
-"""Resizing with aligned corners: against interpolation written out, and its properties."""
+"""Resizing with aligned corners against interpolation written out, with half-pixel centres against TensorFlow's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vos_tf.models.resize import interpolation_weights, resize_align_corners
+from vos_tf.models.resize import AlignedUpsampling, ResizeToReference, interpolation_weights, resize_align_corners
 
 SIDE = st.integers(1, 12)
 
@@ -58,3 +58,27 @@ def test_sizes_that_are_only_known_later_give_the_same() -> None:
 def test_positions_on_long_axes_are_exact() -> None:
     weights = np.asarray(interpolation_weights(tf.constant(3001), tf.constant(1501)))
     np.testing.assert_array_equal(weights[::2], np.eye(1501, dtype=np.float32))
+
+
+@settings(max_examples=30, deadline=None)
+@given(SIDE, SIDE, SIDE, SIDE, st.sampled_from([1, 3]))
+def test_maps_take_the_size_of_others_as_tensorflow_resizes_them(
+    h: int, w: int, height: int, width: int, channels: int
+) -> None:
+    x = np.random.default_rng(0).normal(size=(2, h, w, channels)).astype(np.float32)
+    reference = np.zeros((1, 2 * height, 2 * width, 5), np.float32)
+    found = ResizeToReference(1, 2)(x, reference)
+    np.testing.assert_allclose(found, tf.image.resize(x, (height, width)), atol=1e-5)
+
+
+def test_sizes_need_not_be_known_beforehand() -> None:
+    x = np.random.default_rng(0).normal(size=(1, 5, 7, 3)).astype(np.float32)
+    unknown = tf.TensorSpec([None, None, None, 3])
+
+    @tf.function(input_signature=[unknown, unknown])
+    def both(x: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+        return ResizeToReference(2)(AlignedUpsampling()(x), reference)
+
+    reference = np.zeros((1, 4, 3, 3), np.float32)
+    wanted = ResizeToReference(2)(resize_align_corners(x, 10, 14), reference)
+    np.testing.assert_allclose(both(x, reference), wanted, atol=1e-6)

@@ -1,8 +1,7 @@
 """Bilinear resizing with aligned corners: the first and last pixels' centres of both images coincide.
 
-Keras resizes with half-pixel centres only. Each axis is one matrix product with at most two weights per row, which
-costs less than gathering on a CPU and has an exact gradient on every backend. `ResizeToReference` resizes as Keras
-does, to a size that another map tells.
+Keras resizes with half-pixel centres only, and only to sizes that are known beforehand. Each axis is one matrix product
+with at most two weights per row, which costs less than gathering on a CPU and has an exact gradient on every backend.
 """
 
 from __future__ import annotations
@@ -46,9 +45,22 @@ def resize_align_corners(x: Any, height: Any, width: Any) -> Any:
         height: New number of rows, a number or a scalar tensor.
         width: New number of columns, likewise.
     """
-    _, old_height, old_width, channels = ops.shape(x)
-    rows = ops.cast(interpolation_weights(height, old_height), x.dtype)
-    columns = ops.cast(interpolation_weights(width, old_width), x.dtype)
+    _, old_height, old_width, _ = ops.shape(x)
+    return _resize(x, interpolation_weights(height, old_height), interpolation_weights(width, old_width))
+
+
+def half_pixel_weights(new: Any, old: Any) -> Any:
+    """`interpolation_weights` with half-pixel centres and without antialiasing, as Keras and PyTorch resize."""
+    # Positions times 2 new, between the centres of the first and the last sample.
+    positions = ops.clip((2 * ops.arange(new) + 1) * old - new, 0, 2 * new * (old - 1))
+    distance = ops.cast(ops.abs(positions[:, None] - 2 * new * ops.arange(old)[None, :]), "float32")
+    return ops.maximum(1.0 - distance / ops.cast(2 * new, "float32"), 0.0)
+
+
+def _resize(x: Any, rows: Any, columns: Any) -> Any:
+    rows, columns = ops.cast(rows, x.dtype), ops.cast(columns, x.dtype)
+    (height, old_height), (width, old_width) = ops.shape(rows), ops.shape(columns)
+    channels = x.shape[-1]
     x = ops.matmul(rows, ops.reshape(x, (-1, old_height, old_width * channels)))
     if channels == 1:
         x = ops.matmul(ops.reshape(x, (-1, height, old_width)), ops.transpose(columns))
@@ -101,7 +113,8 @@ class ResizeToReference(keras.layers.Layer):
     def call(self, x: Any, reference: Any) -> Any:
         """Resize ``(N, h, w, C)`` by the reference ``(M, H, W, D)``."""
         height, width = (side * self.times // self.over for side in ops.shape(reference)[1:3])
-        return ops.image.resize(x, (height, width), interpolation="bilinear", antialias=False)
+        _, old_height, old_width, _ = ops.shape(x)
+        return _resize(x, half_pixel_weights(height, old_height), half_pixel_weights(width, old_width))
 
     def compute_output_shape(
         self, x_shape: tuple[int | None, ...], reference_shape: tuple[int | None, ...]
