@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from vos_tf.losses_cosnet import (
     orthogonality_penalty,
     positive_ratio_loss,
 )
+
+LOSSES = [positive_ratio_loss, partial(positive_ratio_loss, by_frame=True), balanced_cross_entropy, absolute_error]
 
 
 def maps(x: np.ndarray) -> np.ndarray:
@@ -87,20 +90,40 @@ def test_balanced_cross_entropy_weighs_both_classes_in_each_map(seed: int) -> No
     np.testing.assert_allclose(balanced_cross_entropy(logits, targets, weights), wanted, rtol=1e-4, atol=1e-6)
 
 
-@given(st.integers(0, 2**16))
-@settings(max_examples=20, deadline=None)
-def test_ratio_is_of_the_whole_batch_and_each_frame(seed: int) -> None:
+@given(st.integers(0, 2**16), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_ratio_is_of_the_whole_batch_or_of_each_frame(seed: int, by_frame: bool) -> None:
     logits, targets, weights = made_up(seed)
-    ratio = (targets * weights).sum(axis=(0, 2, 3, 4)) / weights.sum(axis=(0, 2, 3, 4))
+    if by_frame:  # a clip of no positive, and one of few
+        targets[0], targets[1] = 0, targets[1] * (np.arange(20).reshape(5, 4) == 3)
+    axes = (2, 3, 4) if by_frame else (0, 2, 3, 4)
+    ratio = (targets * weights).sum(axis=axes) / weights.sum(axis=axes)
+    if by_frame:
+        ratio[(ratio > 0) & (ratio < 0.02)] = 0.02
     ratio[ratio == 0] = 1
     errors = np.abs(1 / (1 + np.exp(-logits.astype(np.float64))) - targets)
     count = weights.sum(axis=(2, 3, 4))
     wanted = (cross_entropy(logits, targets) * weights).sum(axis=(2, 3, 4)) / count / ratio
     wanted += 0.8 * (errors * weights).sum(axis=(2, 3, 4)) / count
-    np.testing.assert_allclose(positive_ratio_loss(logits, targets, weights), wanted.sum(axis=1), rtol=1e-4)
+    found = positive_ratio_loss(logits, targets, weights, by_frame=by_frame)
+    np.testing.assert_allclose(found, wanted.sum(axis=1), rtol=1e-4)
 
 
-@pytest.mark.parametrize("loss", [positive_ratio_loss, balanced_cross_entropy, absolute_error])
+def test_small_objects_count_as_much_as_large_ones_by_frame() -> None:
+    targets = np.zeros((2, 1, 1, 40, 50), np.float32)
+    targets[0, ..., :4, :10], targets[1, ..., :20, :40] = 1, 1
+    logits = np.zeros_like(targets)
+    logits[targets == 1] = -20.0
+    missed = positive_ratio_loss(logits - 20.0 * (targets == 0), targets, absolute_weight=0.0, by_frame=True)
+    np.testing.assert_allclose(missed, [20.0, 20.0], rtol=1e-5)
+    targets[0] = 0
+    targets[0, ..., 0, :4] = 1  # less than the least share
+    logits = np.where(targets == 1, -20.0, -40.0).astype(np.float32)
+    few = positive_ratio_loss(logits, targets, absolute_weight=0.0, by_frame=True)
+    np.testing.assert_allclose(few, [20.0 * 0.002 / 0.02, 20.0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_losses_are_finite_without_positives_and_for_huge_logits(loss: Callable[..., Any]) -> None:
     logits, targets, _ = made_up(0)
     variable = tf.Variable(1e4 * logits)
@@ -110,7 +133,7 @@ def test_losses_are_finite_without_positives_and_for_huge_logits(loss: Callable[
     assert np.isfinite(tape.gradient(losses, variable)).all()
 
 
-@pytest.mark.parametrize("loss", [positive_ratio_loss, balanced_cross_entropy, absolute_error])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_what_does_not_count_costs_nothing(loss: Callable[..., Any]) -> None:
     logits, targets, weights = made_up(1)
     assert np.asarray(loss(logits, targets, 0 * weights)).tolist() == [0, 0, 0]

@@ -16,6 +16,8 @@ from vos_tf.losses import class_balanced_cross_entropy
 STATIC_WEIGHT = 0.1
 # The paper's weight of `orthogonality_penalty`.
 ORTHOGONALITY_WEIGHT = 1e-4
+# Least share of positives of a frame that its loss is divided by.
+LEAST_SHARE = 0.02
 
 
 def balanced_cross_entropy(logits: Any, targets: Any, weights: Any | None = None) -> Any:
@@ -37,7 +39,9 @@ def balanced_cross_entropy(logits: Any, targets: Any, weights: Any | None = None
     return ops.sum(ops.reshape(mean, (ops.shape(logits)[0], -1)), axis=1)
 
 
-def positive_ratio_loss(logits: Any, targets: Any, weights: Any | None = None, absolute_weight: float = 0.8) -> Any:
+def positive_ratio_loss(
+    logits: Any, targets: Any, weights: Any | None = None, absolute_weight: float = 0.8, *, by_frame: bool = False
+) -> Any:
     """The loss of the authors' code: ``cross-entropy / r + 0.8 |p - y|`` with r the share of positives.
 
     All pixels of a frame count alike, unlike in the paper. r is taken over the whole batch, for each of the T frames by
@@ -48,14 +52,18 @@ def positive_ratio_loss(logits: Any, targets: Any, weights: Any | None = None, a
         targets: The same shape, 0..1.
         weights: The same shape, 0 where a pixel does not count, else 1; all count if not given.
         absolute_weight: Of the absolute error.
+        by_frame: Take r of each frame of each clip by itself, as `LEAST_SHARE` at least, so that frames with small and
+            with large objects count alike; an addition.
 
     Returns:
         float32 ``(B,)``; its mean over the batch is what the code minimises.
     """
+    axes = (2, 3, 4) if by_frame else (0, 2, 3, 4)
     logits, targets = ops.cast(logits, "float32"), ops.cast(targets, "float32")
     weights = ops.ones_like(logits) if weights is None else ops.cast(weights, "float32")
-    ratio = ops.sum(targets * weights, axis=(0, 2, 3, 4)) / _counted(weights, (0, 2, 3, 4))
-    ratio = ops.where(ratio > 0, ratio, ops.ones_like(ratio))
+    ratio = ops.sum(targets * weights, axis=axes) / _counted(weights, axes)
+    least = ops.maximum(ratio, LEAST_SHARE) if by_frame else ratio
+    ratio = ops.where(ratio > 0, least, ops.ones_like(ratio))
     cross_entropy = _mean((ops.softplus(logits) - logits * targets) * weights, weights)
     return ops.sum(cross_entropy / ratio, axis=1) + absolute_weight * absolute_error(logits, targets, weights)
 

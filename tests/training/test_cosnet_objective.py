@@ -60,6 +60,7 @@ def parts(clips: ClipBatch, shown: slice) -> tuple[np.ndarray, np.ndarray]:
 
 LOSSES = {
     "positive_ratio": lambda *maps: positive_ratio_loss(*maps, absolute_weight=0.5),
+    "frame_ratio": lambda *maps: positive_ratio_loss(*maps, absolute_weight=0.5, by_frame=True),
     "balanced": balanced_cross_entropy,
     "absolute": absolute_error,
 }
@@ -134,7 +135,7 @@ def test_rates_change_with_the_kind_of_batch_and_momentum_goes_on(network: COSNe
 
 
 def test_impossible_settings_are_refused() -> None:
-    with pytest.raises(VosError, match=r"training\.objective\.loss: expected one of positive_ratio, balanced"):
+    with pytest.raises(VosError, match=r"training\.objective\.loss: expected one of positive_ratio, frame_ratio"):
         resolve_objective("cosnet", {"loss": "l2"})
     with pytest.raises(VosError, match=r"training\.objective\.head_rate: expected 0 or more, found -1"):
         resolve_objective("cosnet", {"head_rate": -1})

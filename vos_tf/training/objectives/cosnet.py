@@ -27,7 +27,7 @@ from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objectives.base import Outcome
 from vos_tf.training.optimizers import ParameterGroup
 
-LOSSES = ("positive_ratio", "balanced", "absolute")
+LOSSES = ("positive_ratio", "frame_ratio", "balanced", "absolute")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Settings:
 
     Attributes:
         loss: ``positive_ratio``: cross-entropy divided by the share of the foreground in the batch, plus
-            ``absolute_weight`` times the absolute error (the authors' code); ``balanced``: class-balanced
-            cross-entropy of each frame (the paper); ``absolute``: the absolute error alone (the Tianchi code).
+            ``absolute_weight`` times the absolute error (the authors' code); ``frame_ratio``: the same with the share
+            of each frame, which small objects need (an addition); ``balanced``: class-balanced cross-entropy of each
+            frame (the paper); ``absolute``: the absolute error alone (the Tianchi code).
         absolute_weight: See ``loss``.
         side_weight: Weight of the loss of the encoder's own maps of all frames of a clip, beside that of the heads;
             the authors have none.
@@ -134,7 +135,8 @@ class COSNetObjective:
             return balanced_cross_entropy(logits, targets, weights)
         if self.settings.loss == "absolute":
             return absolute_error(logits, targets, weights)
-        return positive_ratio_loss(logits, targets, weights, self.settings.absolute_weight)
+        by_frame = self.settings.loss == "frame_ratio"
+        return positive_ratio_loss(logits, targets, weights, self.settings.absolute_weight, by_frame=by_frame)
 
 
 def make(settings: Settings, objects: int, *, stills: bool = False) -> COSNetObjective:
