@@ -30,7 +30,7 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
     Raises:
         VosError: There is no model, its weights do not match its configuration, or it has no such option.
 
-    Example:
+    Examples:
         >>> import vos_tf
         >>> segmenter = vos_tf.load("s2s_small_synthetic")
         >>> segmenter.network.settings.trunk
@@ -63,7 +63,7 @@ def build(
     Raises:
         VosError: No such model, trunk or setting, or the weights do not fit.
 
-    Example:
+    Examples:
         >>> import vos_tf
         >>> segmenter = vos_tf.build("s2s", trunk="small", state_filters=32)
         >>> segmenter.network.settings.size

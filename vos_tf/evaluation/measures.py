@@ -38,8 +38,9 @@ class PairScore(NamedTuple):
 def tolerance_radius(size: tuple[int, int]) -> int:
     """Radius in pixels within which boundary pixels match: 0.008 of the diagonal of ``(H, W)``, rounded up.
 
-    >>> tolerance_radius((480, 854))
-    8
+    Examples:
+        >>> tolerance_radius((480, 854))
+        8
     """
     height, width = size
     return math.ceil(TOLERANCE * math.sqrt(height * height + width * width))

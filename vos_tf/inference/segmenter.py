@@ -62,7 +62,7 @@ class Segmenter(VideoSegmenter):
     def session(self, size: tuple[int, int], name: str | None = None) -> Session:
         """A session for one video of frames ``(H, W)``.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> import vos_tf
             >>> segmenter = vos_tf.build("s2s", trunk="small")

@@ -290,7 +290,7 @@ class VideoSegmenter(ABC):
         Raises:
             VosError: Frames come without any mask, or sizes differ.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> import vos_tf
             >>> segmenter = vos_tf.build("s2s", trunk="small")

@@ -42,8 +42,9 @@ def davis_palette() -> NDArray[np.uint8]:
 def object_ids(labels: LabelMap) -> tuple[int, ...]:
     """Ids of the objects that a label map shows, rising; background and void are left out.
 
-    >>> object_ids(np.array([[0, 3], [255, 1]], np.uint8))
-    (1, 3)
+    Examples:
+        >>> object_ids(np.array([[0, 3], [255, 1]], np.uint8))
+        (1, 3)
     """
     counts = np.bincount(labels.ravel(), minlength=VOID + 1)
     return tuple(int(value) for value in np.flatnonzero(counts[1:VOID]) + 1)

@@ -55,7 +55,7 @@ def write_video(path: Path, frames: Iterable[RGBImage], frame_rate: Fraction, qu
     Raises:
         VosError: PyAV is missing, another suffix, no frame, frames of several sizes, or the file cannot be written.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> frames = (np.full((48, 64, 3), 20 * t, np.uint8) for t in range(5))
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -47,8 +47,9 @@ class StoredSize:
 def parse_stored_size(text: str) -> StoredSize:
     """Read ``256x448`` (height x width), ``native`` or ``short:480``.
 
-    >>> parse_stored_size("short:480").of((720, 1280))
-    (480, 853)
+    Examples:
+        >>> parse_stored_size("short:480").of((720, 1280))
+        (480, 853)
 
     Raises:
         VosError: The text is none of these.
