@@ -18,18 +18,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
-import time
-from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
+from in_turn import Work, measure, ratios, table
 
 REFERENCES = 5
-Work = Callable[[], Any]
 SIDES = {
     "frame": ("kept", "pairs", "torch", "torch_channels_last"),
     "train": ("ours", "torch", "torch_channels_last"),
@@ -145,84 +140,9 @@ def torch_work(part: str, side: str, arguments: argparse.Namespace) -> Work:
     return work
 
 
-def sgemm_work() -> Work:
-    """A matrix product of 4096^3."""
-    x = np.random.default_rng(0).standard_normal((4096, 4096)).astype(np.float32)
-    return lambda: x @ x
-
-
-def _peak() -> float:
-    """Peak memory of this process since it was last forgotten, in MiB."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
-def _forget_peak() -> float:
-    """Take the present memory for the peak; what it is, in MiB."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _peak()
-
-
-def serve(connection: Any, part: str, side: str, arguments: argparse.Namespace) -> None:
-    """In a process of its own: answer requests with the seconds of one piece of work, on the clock and of processors.
-
-    In the end come the peak memory and its growth since the work was prepared.
-    """
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    if side == "sgemm":
-        work = sgemm_work()
-    elif side.startswith("torch"):
-        work = torch_work(part, side, arguments)
-    else:
-        work = our_work(part, side, arguments)
-    before = _forget_peak()
-    work()
-    connection.send(True)
-    while connection.recv():
-        start = time.perf_counter(), time.process_time()
-        work()
-        connection.send((time.perf_counter() - start[0], time.process_time() - start[1]))
-    connection.send((_peak(), _peak() - before))
-
-
-def measure(part: str, sides: list[str], arguments: argparse.Namespace) -> dict[str, tuple[np.ndarray, float, float]]:
-    """Seconds of each side ``(repeats, 2)``, taken in turn, its peak memory and how much that grew, in MiB."""
-    context = multiprocessing.get_context("spawn")
-    lines, processes = {}, []
-    for side in sides:
-        lines[side], theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, part, side, arguments))
-        process.start()
-        theirs.close()  # so that a process that fails ends the wait for it
-        processes.append(process)
-        lines[side].recv()
-    times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
-    for _ in range(arguments.repeats):
-        for side in sides:
-            lines[side].send(True)
-            times[side].append(lines[side].recv())
-    found = {}
-    for side in sides:
-        lines[side].send(False)
-        found[side] = (np.array(times[side]), *lines[side].recv())
-    for process in processes:
-        process.join()
-    return found
-
-
-def ratios(found: dict[str, tuple[np.ndarray, float, float]], sides: list[str]) -> dict[str, float]:
-    """Of the first side to its own alternative, and to the better of PyTorch's."""
-    ours, report = found[sides[0]], {}
-    theirs = [side for side in sides if side.startswith("torch")]
-    for clock, name in enumerate(("ratio", "cpu_ratio")):
-        if theirs:
-            best = min(theirs, key=lambda side: np.median(found[side][0][:, clock]))
-            report[name] = round(float(np.median(ours[0][:, clock] / found[best][0][:, clock])), 3)
-        for side in set(sides[1:]) - set(theirs):
-            report[f"{name}_to_{side}"] = round(float(np.median(ours[0][:, clock] / found[side][0][:, clock])), 3)
-    if theirs:
-        report["memory_ratio"] = round(ours[2] / min(found[side][2] for side in theirs), 3)
-    return report
+def make_work(side: str, part: str, arguments: argparse.Namespace) -> Work:
+    """The work of one side."""
+    return (torch_work if side.startswith("torch") else our_work)(part, side, arguments)
 
 
 def main() -> None:
@@ -236,17 +156,11 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(SIDES), choices=list(SIDES))
     arguments = parser.parse_args()
     for part in arguments.parts:
-        sides = [side for side in SIDES[part] if find_spec("torch") or not side.startswith("torch")]
-        report: dict[str, Any] = {"benchmark": "cosnet", "part": part, **vars(arguments)}
+        make = partial(make_work, part=part, arguments=arguments)
+        found, gflops = measure(make, SIDES[part], arguments.repeats)
+        report: dict[str, Any] = {"benchmark": "cosnet", "part": part, **vars(arguments), "sgemm_gflops": gflops}
         del report["parts"]
-        found = measure(part, [*sides, "sgemm"], arguments)
-        report["sgemm_gflops"] = round(2 * 4096**3 / float(np.median(found.pop("sgemm")[0][:, 0])) / 1e9)
-        for side, (times, peak, growth) in found.items():
-            wall, cpu = np.median(times, axis=0)
-            report |= {f"{side}_ms": round(1000 * wall), f"{side}_cpu_ms": round(1000 * cpu)}
-            report |= {f"{side}_peak_mib": round(peak), f"{side}_mib": round(growth)}
-        report |= ratios(found, sides)
-        print(json.dumps(report), flush=True)
+        print(json.dumps({**report, **table(found), **ratios(found)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
-import resource
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
+from functools import partial
 from typing import Any
 
 import numpy as np
+from in_turn import SIDES, Work, measure, ratios, table
 
 SIZE = (256, 448)
 FRAMES = 5
 SLOTS = 10
-Work = Callable[[], Any]
 
 
 def _inputs(clips: int) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +36,6 @@ def _inputs(clips: int) -> tuple[np.ndarray, np.ndarray]:
 
 def our_work(part: str, clips: int, threads: int) -> Work:
     """One frame or one training step of ours, compiled by the first call."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -139,50 +133,11 @@ def _torch_training(network: Any, frames: np.ndarray, masks: np.ndarray, layout:
     return work
 
 
-def sgemm_work() -> Work:
-    """A matrix product of 4096^3."""
-    x = np.random.default_rng(0).standard_normal((4096, 4096)).astype(np.float32)
-    return lambda: x @ x
-
-
-def serve(connection: Any, side: str, part: str, clips: int, threads: int) -> None:
-    """Answer each request with the seconds that one piece of work took, on the clock and of all processors."""
-    if side == "sgemm":
-        work = sgemm_work()
-    elif side == "ours":
-        work = our_work(part, clips, threads)
-    else:
-        work = torch_work(part, clips, threads, side == "torch_channels_last")
-    work()
-    connection.send(True)
-    while connection.recv():
-        start = time.perf_counter(), time.process_time()
-        work()
-        connection.send((time.perf_counter() - start[0], time.process_time() - start[1]))
-    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def measure(part: str, sides: list[str], arguments: argparse.Namespace) -> Iterator[tuple[str, Any, float]]:
-    """Seconds of each side ``(repeats, 2)``, taken in turn, and its peak memory in MiB."""
-    context = multiprocessing.get_context("spawn")
-    lines, processes = {}, []
-    for side in sides:
-        lines[side], theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, side, part, arguments.clips, arguments.threads))
-        process.start()
-        theirs.close()  # so that a process that fails ends the wait for it
-        processes.append(process)
-        lines[side].recv()
-    times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
-    for _ in range(arguments.repeats):
-        for side in sides:
-            lines[side].send(True)
-            times[side].append(lines[side].recv())
-    for side in sides:
-        lines[side].send(False)
-        yield side, np.array(times[side]), lines[side].recv()
-    for process in processes:
-        process.join()
+def make_work(side: str, part: str, clips: int, threads: int) -> Work:
+    """The work of one side."""
+    if side == "ours":
+        return our_work(part, clips, threads)
+    return torch_work(part, clips, threads, side == "torch_channels_last")
 
 
 def main() -> None:
@@ -193,26 +148,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--parts", nargs="+", default=["frame10", "frame3", "train"])
     arguments = parser.parse_args()
-    sides = ["ours", "sgemm", *(["torch", "torch_channels_last"] if find_spec("torch") else [])]
     for part in arguments.parts:
-        report: dict[str, Any] = {"benchmark": "rvos", "part": part, "threads": arguments.threads}
-        if part == "train":
-            report["clips"] = arguments.clips
-        found = {}
-        for side, times, peak in measure(part, sides, arguments):
-            wall, cpu = np.median(times, axis=0)
-            if side == "sgemm":
-                report["sgemm_gflops"] = round(2 * 4096**3 / wall / 1e9)
-                continue
-            found[side] = times
-            report |= {f"{side}_ms": round(1000 * wall), f"{side}_cpu_ms": round(1000 * cpu)}
-            report[f"{side}_peak_mib"] = round(peak)
-        ours = found.pop("ours")
-        if found:
-            for clock, name in enumerate(("ratio", "cpu_ratio")):
-                theirs = min((times[:, clock] for times in found.values()), key=np.median)
-                report[name] = round(float(np.median(ours[:, clock] / theirs)), 3)
-        print(json.dumps(report), flush=True)
+        clips = {"clips": arguments.clips} if part == "train" else {}
+        make = partial(make_work, part=part, clips=arguments.clips, threads=arguments.threads)
+        found, gflops = measure(make, SIDES, arguments.repeats)
+        report = {"benchmark": "rvos", "part": part, "threads": arguments.threads, **clips, "sgemm_gflops": gflops}
+        print(json.dumps({**report, **table(found), **ratios(found)}), flush=True)
 
 
 if __name__ == "__main__":

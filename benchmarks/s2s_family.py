@@ -14,20 +14,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import re
-import resource
-import time
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from functools import partial
 from typing import Any
 
 import numpy as np
+from in_turn import SIDES, Work, measure, ratios, table
 
 SIZE = (256, 448)
 FRAMES = 5
-Work = Callable[[], Any]
 
 
 def _inputs(clips: int, objects: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +42,6 @@ def _parsed(part: str) -> tuple[str, int]:
 
 def our_work(part: str, threads: int) -> Work:
     """The work of one part, compiled by the first call."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -147,50 +141,9 @@ def _torch_training(network: Any, frames: np.ndarray, masks: np.ndarray) -> Work
     return work
 
 
-def sgemm_work() -> Work:
-    """A matrix product of 4096^3."""
-    x = np.random.default_rng(0).standard_normal((4096, 4096)).astype(np.float32)
-    return lambda: x @ x
-
-
-def serve(connection: Any, side: str, part: str, threads: int) -> None:
-    """Answer each request with the seconds that one piece of work took, on the clock and of all processors."""
-    if side == "sgemm":
-        work = sgemm_work()
-    elif side == "ours":
-        work = our_work(part, threads)
-    else:
-        work = torch_work(part, threads, side == "torch_channels_last")
-    work()
-    connection.send(True)
-    while connection.recv():
-        start = time.perf_counter(), time.process_time()
-        work()
-        connection.send((time.perf_counter() - start[0], time.process_time() - start[1]))
-    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def measure(part: str, sides: list[str], arguments: argparse.Namespace) -> Iterator[tuple[str, Any, float]]:
-    """Seconds of each side ``(repeats, 2)``, taken in turn, and its peak memory in MiB."""
-    context = multiprocessing.get_context("spawn")
-    lines, processes = {}, []
-    for side in sides:
-        lines[side], theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, side, part, arguments.threads))
-        process.start()
-        theirs.close()  # so that a process that fails ends the wait for it
-        processes.append(process)
-        lines[side].recv()
-    times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
-    for _ in range(arguments.repeats):
-        for side in sides:
-            lines[side].send(True)
-            times[side].append(lines[side].recv())
-    for side in sides:
-        lines[side].send(False)
-        yield side, np.array(times[side]), lines[side].recv()
-    for process in processes:
-        process.join()
+def make_work(side: str, part: str, threads: int) -> Work:
+    """The work of one side."""
+    return our_work(part, threads) if side == "ours" else torch_work(part, threads, side == "torch_channels_last")
 
 
 def main() -> None:
@@ -200,25 +153,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--parts", nargs="+", default=["objects1", "objects5", "clip1", "clip5", "train1"])
     arguments = parser.parse_args()
-    sides = ["ours", "sgemm", *(["torch", "torch_channels_last"] if find_spec("torch") else [])]
     for part in arguments.parts:
         frames = FRAMES * int(_parsed(part)[1]) if part.startswith("train") else FRAMES if "clip" in part else 1
-        report: dict[str, Any] = {"benchmark": "s2s_family", "part": part, "threads": arguments.threads}
-        found = {}
-        for side, times, peak in measure(part, sides, arguments):
-            wall, cpu = np.median(times, axis=0)
-            if side == "sgemm":
-                report["sgemm_gflops"] = round(2 * 4096**3 / wall / 1e9)
-                continue
-            found[side] = times
-            report |= {f"{side}_ms": round(1000 * wall / frames), f"{side}_cpu_ms": round(1000 * cpu / frames)}
-            report[f"{side}_peak_mib"] = round(peak)
-        ours = found.pop("ours")
-        if found:
-            for clock, name in enumerate(("ratio", "cpu_ratio")):
-                theirs = min((times[:, clock] for times in found.values()), key=np.median)
-                report[name] = round(float(np.median(ours[:, clock] / theirs)), 3)
-        print(json.dumps(report), flush=True)
+        make = partial(make_work, part=part, threads=arguments.threads)
+        found, gflops = measure(make, SIDES, arguments.repeats)
+        report = {"benchmark": "s2s_family", "part": part, "threads": arguments.threads, "sgemm_gflops": gflops}
+        print(json.dumps({**report, **table(found, frames), **ratios(found)}), flush=True)
 
 
 if __name__ == "__main__":
