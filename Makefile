@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo rvos-synthetic test test-slow lint install clean
+.PHONY: demo rvos-synthetic docs test test-slow lint install clean
 
 $(BIN)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,11 @@ rvos-synthetic: $(BIN)/.installed
 	$(BIN)/python VOS_evaluate.py --run runs/rvos_oneshot $(VALID) --scenario-name rvos_oneshot
 	$(BIN)/python VOS_evaluate.py --run runs/rvos_zeroshot $(VALID) --zero-shot --scenario-name rvos_zeroshot
 	$(BIN)/python VOS_evaluate.py --run runs/rvos_zeroshot $(VALID) --zero-shot --matched --scenario-name rvos_matched
+
+# The documentation as a site in site/; pages are read from disk or served, nothing comes from other hosts.
+docs: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: $(BIN)/.installed-dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -26,7 +26,10 @@ EXTRAS = {
     "app": ["starlette>=0.40", "uvicorn>=0.30"],
 }
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *EXTRAS["video"], *EXTRAS["porting"]]
-LINT = ["ruff>=0.15", "mypy>=1.18", "types-PyYAML", "scipy-stubs"]
+RUFF = "ruff>=0.15"
+# The line of mkdocs-material that is kept up until May 2027; RUFF breaks the lines of long signatures.
+DOCS = ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.28", "mkdocstrings-python>=1.14", RUFF]
+LINT = [RUFF, "mypy>=1.18", "types-PyYAML", "scipy-stubs"]
 
 setup(
     name="vos-tf",
@@ -54,7 +57,7 @@ setup(
         "rich>=14.1",  # bars within bars
         "pydantic>=2.8",
     ],
-    extras_require={**EXTRAS, "test": TEST, "dev": TEST + LINT},
+    extras_require={**EXTRAS, "docs": DOCS, "test": TEST, "dev": TEST + LINT},
     entry_points={"console_scripts": ["vos-tf = vos_tf.commands.main:main"]},
     classifiers=[
         "Programming Language :: Python :: 3.11",
