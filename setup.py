@@ -28,7 +28,7 @@ EXTRAS = {
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *EXTRAS["video"], *EXTRAS["porting"]]
 RUFF = "ruff>=0.15"
 # The line of mkdocs-material that is kept up until May 2027; RUFF breaks the lines of long signatures.
-DOCS = ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.28", "mkdocstrings-python>=1.14", RUFF]
+DOCS = ["mkdocs-material>=9.6", "mkdocstrings[python]>=1.0", "mkdocstrings-python>=2.0", RUFF]
 LINT = [RUFF, "mypy>=1.18", "types-PyYAML", "scipy-stubs"]
 
 setup(

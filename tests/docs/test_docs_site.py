@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from docs_pages import DOCS, REPOSITORY, prose
+from docs_pages import DOCS, REPOSITORY, prose, table_rows
 
 SITE = yaml.safe_load((REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"))
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -72,9 +72,17 @@ def test_links_of_the_reference_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
-def test_lists_begin_after_an_empty_line(page: Path) -> None:
-    # Otherwise the site, unlike other renderers, makes one paragraph of them.
+def test_lists_are_lists_on_the_site(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    # Unlike other renderers it wants an empty line before a list, and four spaces before what an item holds.
     assert not re.search(r"^(?![*-] |\d+\. | |#|$).+\n(\* |- |1\. )", prose(page), re.M)
+    assert not re.search(r"^ {1,3}```", text, re.M)
+
+
+def test_every_recipe_is_listed() -> None:
+    listed = " ".join(row[0] for row in table_rows(DOCS / "configuration.md", "recipe"))
+    recipes = (REPOSITORY / "vos_tf" / "recipes").glob("*.yaml")
+    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(recipe.stem for recipe in recipes)
 
 
 def test_pictures_are_used_and_small() -> None:
