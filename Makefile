@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo rvos-synthetic docs test test-slow lint install clean
+.PHONY: demo rvos-synthetic docs test test-docs test-slow lint install clean
 
 $(BIN)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,10 @@ test: $(BIN)/.installed-dev
 
 test-slow: $(BIN)/.installed-dev
 	$(BIN)/python -m pytest -q -m slow
+
+# Every command of the documentation, made small; minutes.
+test-docs: $(BIN)/.installed-dev
+	$(BIN)/python -m pytest -q -n 2 -m docs tests/docs
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from docs_pages import DOCS, code_blocks, table_rows
+from docs_pages import DOCS, commands, table_rows
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -21,10 +21,9 @@ from vos_tf.media.label_maps import write_label_map
 COUNT = 8
 
 
-def commands(page: str, *programs: str) -> list[list[str]]:
+def arguments_of(page: str, *programs: str) -> list[list[str]]:
     """Arguments of ``vos-tf`` for the commands of a page that begin like one of some programs."""
-    lines = "\n".join(block.text for block in code_blocks(DOCS / page) if block.language == "bash").splitlines()
-    chosen = [shlex.split(line) for line in lines if line.startswith(programs)]
+    chosen = [shlex.split(line) for line in commands(DOCS / page) if line.startswith(programs)]
     scripts = {"preprocess.py": "preprocess", "VOS.py": "train"}
     return [words[1:] if words[0] == "vos-tf" else [scripts[words[1]], *words[2:]] for words in chosen]
 
@@ -54,7 +53,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_commands_of_the_doctor(workplace: Path) -> None:
-    look, fix = commands("doctor.md", "vos-tf doctor")
+    look, fix = arguments_of("doctor.md", "vos-tf doctor")
     assert "masks of other sizes than their frames  3 files in 3 videos" in run(look, code=1)
     assert "3 videos written" in run(fix)
     assert "nothing found" in run(["doctor", "my_data"])
@@ -67,14 +66,14 @@ def test_every_kind_of_finding_is_explained() -> None:
 
 
 def test_commands_of_converting(workplace: Path) -> None:
-    run(commands("own_data.md", "vos-tf doctor")[0])
-    for arguments in commands("converting.md", "vos-tf convert"):
+    run(arguments_of("own_data.md", "vos-tf doctor")[0])
+    for arguments in arguments_of("converting.md", "vos-tf convert"):
         assert "3 videos" in run(arguments)
     shutil.copytree("my_coco/all", "coco/val2017")
     content = json.loads(Path("my_coco/annotations/instances_all.json").read_text())
     Path("coco/annotations").mkdir()
     Path("coco/annotations/instances_val2017.json").write_text(json.dumps(content))
-    (arguments,) = commands("converting.md", "python preprocess.py")
+    (arguments,) = arguments_of("converting.md", "python preprocess.py")
     assert "coco val2017 at short:480: 3 videos, 24 frames" in run(arguments)
 
 
@@ -83,21 +82,10 @@ def test_every_layout_is_explained() -> None:
 
 
 def test_ones_own_data_becomes_records(workplace: Path) -> None:
-    doctor, records, _ = commands("own_data.md", "vos-tf doctor", "python preprocess.py", "python VOS.py")[:3]
+    doctor, records = arguments_of("own_data.md", "vos-tf doctor", "python preprocess.py")[:2]
     run(doctor)
     assert "folder all at 128x224: 3 videos, 24 frames" in run(records)
-    convert = commands("own_data.md", "vos-tf convert")[0]
+    convert = arguments_of("own_data.md", "vos-tf convert")[0]
     run(["convert", "my_data", "--to", "coco", "--out", "my_coco"])
-    shutil.move("my_data", "kept")
     run(convert)
-    assert (workplace / "my_data/all/meta.json").is_file()
-
-
-@pytest.mark.slow
-def test_ones_own_data_becomes_a_model(workplace: Path) -> None:
-    """The third command, with fewer clips."""
-    for arguments in commands("own_data.md", "vos-tf doctor", "python preprocess.py")[:2]:
-        run(arguments)
-    train = commands("own_data.md", "python VOS.py")[0]
-    run([*train, "--n_epochs", "1", "--set", "clips.clips_per_epoch=4"])
-    assert (workplace / "runs/mine/model/network.weights.h5").is_file()
+    assert (workplace / "my_youtube_vos/all/meta.json").is_file()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 import yaml
-from docs_pages import DOCS, PAGES, REPOSITORY, code_blocks, prose, table_rows
+from docs_pages import DOCS, PAGES, RECIPES, REPOSITORY, commands, prose, table_rows
 
 from vos_tf.commands.main import app
 from vos_tf.config import layered, parse_assignments
@@ -29,15 +31,9 @@ SCRIPTS = {"VOS.py": "train", "VOS_evaluate.py": "evaluate", "preprocess.py": "p
 ROOT: Any = typer.main.get_command(app)
 
 
-def command_lines(page: Path) -> list[str]:
-    """Commands of a page's shell blocks, continued lines joined."""
-    blocks = [block.text for block in code_blocks(page) if block.language in ("bash", "sh", "")]
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [line for line in lines if re.match(r"(vos-tf|python \w+\.py|python -m vos_tf|make)\b", line)]
-
-
-def all_command_lines() -> list[Any]:
-    return [pytest.param(line, id=f"{page.name}: {line}") for page in PAGES for line in command_lines(page)]
+def all_commands() -> list[Any]:
+    pages = (*PAGES, *RECIPES)
+    return [pytest.param(line, id=f"{page.name}: {line}") for page in pages for line in commands(page)]
 
 
 def parse(arguments: list[str]) -> dict[str, Any]:
@@ -52,24 +48,32 @@ def parse(arguments: list[str]) -> dict[str, Any]:
     return parameters
 
 
-@pytest.mark.parametrize("line", all_command_lines())
+@pytest.mark.parametrize("line", all_commands())
 def test_commands_exist_with_all_their_options(line: str) -> None:
-    program, *arguments = shlex.split(line, comments=True)
-    if program == "make":
+    program, *arguments = shlex.split(line)
+    if program == "vos-tf":
+        check_own_command(arguments)
+    elif program == "python" and arguments[0] in SCRIPTS:
+        check_own_command([SCRIPTS[arguments[0]], *arguments[1:]])
+    elif program == "python" and arguments[0] != "-m":
+        assert (REPOSITORY / arguments[0]).is_file()
+    elif program == "make":
         targets = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert set(arguments) <= set(targets)
-        return
-    if program == "python" and arguments[0] in SCRIPTS:
-        arguments[0] = SCRIPTS[arguments[0]]
-    elif program == "python":
-        if arguments[:2] != ["-m", "vos_tf"]:
-            assert (REPOSITORY / arguments[0]).is_file()
-            return
-        arguments = arguments[2:]
+    elif program == "pip":
+        extras = re.findall(r"\[(\w+)\]", line)
+        assert set(extras) <= set(re.findall(r'^ +"(\w+)": \[', (REPOSITORY / "setup.py").read_text(), re.MULTILINE))
+    elif program == "export":
+        assert set(json.loads(arguments[0].partition("=")[2])) == {"cluster", "task"}
+    else:
+        assert line in ("python -m venv .venv", ". .venv/bin/activate") or shutil.which(program)
+
+
+def check_own_command(arguments: list[str]) -> None:
     parameters = parse(arguments)
     if parameters.get("dataset"):
         assert parameters["dataset"].replace("-", "_") in dataset_names()
-    if arguments[:1] in (["evaluate"], ["segment"]):
+    if arguments[0] in ("evaluate", "segment"):
         assert set(parse_assignments(parameters["assignments"], sections=False)) <= segmenting_options()
     elif "assignments" in parameters:
         assert run_config(layered(None, parameters.get("recipe"), parameters["assignments"], {}))
@@ -82,7 +86,7 @@ def segmenting_options() -> set[str]:
 
 
 def test_there_are_commands_to_check() -> None:
-    pages = {page.name for page in PAGES if command_lines(page)}
+    pages = {page.name for page in PAGES if commands(page)}
     assert {"README.md", "getting_started.md", "training.md", "segmenting.md", "exporting.md"} <= pages
 
 
