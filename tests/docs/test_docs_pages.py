@@ -73,7 +73,7 @@ def check_own_command(arguments: list[str]) -> None:
     parameters = parse(arguments)
     if parameters.get("dataset"):
         assert parameters["dataset"].replace("-", "_") in dataset_names()
-    if arguments[0] in ("evaluate", "segment"):
+    if set(arguments[:1]) & {"evaluate", "segment"}:
         assert set(parse_assignments(parameters["assignments"], sections=False)) <= segmenting_options()
     elif "assignments" in parameters:
         assert run_config(layered(None, parameters.get("recipe"), parameters["assignments"], {}))
