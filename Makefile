@@ -3,7 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo rvos-synthetic docs test test-docs test-slow lint install clean
+# Where the real data of `cosnet-davis` lies; TRUNK: a file of ImageNet weights, or nothing to fetch them.
+DAVIS ?= data/DAVIS
+COCO ?= data/coco128-seg
+PEOPLE ?= data/human_segmentation
+TRUNK ?=
+
+.PHONY: demo rvos-synthetic cosnet-davis docs test test-docs test-slow lint install clean
 
 $(BIN)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +25,17 @@ install: $(BIN)/.installed
 
 demo: $(BIN)/.installed
 	$(BIN)/vos-tf demo --out demo
+
+# The table of the light COSNet in docs/cosnet.md: records, training, two evaluations; about half an hour.
+COSNET_VAL := --run runs/cosnet_light --dataset davis2016 --root $(DAVIS) --split val --test-scales 1.5,2
+cosnet-davis: $(BIN)/.installed
+	$(BIN)/python preprocess.py --dataset davis2016 --root $(DAVIS) --split train --size native --out records/davis
+	$(BIN)/python preprocess.py --dataset still_images --root $(COCO) --size short:480 \
+	  --set data.options.min_area=0.02 --out records/coco128
+	$(BIN)/python preprocess.py --dataset still_images --root $(PEOPLE) --size short:480 --out records/people
+	$(BIN)/python VOS.py --model cosnet --recipe cosnet_light $(addprefix --trunk-weights ,$(TRUNK)) --run runs/cosnet_light
+	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --scenario-name cosnet
+	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --crf --scenario-name cosnet_crf
 
 # The table of light RVOS networks in docs/rvos.md: data, two trainings, three evaluations; about an hour.
 VALID := --dataset synthetic --root data/synthetic --split valid
