@@ -41,15 +41,17 @@ RULES = (
         r"VOS\.py .*--recipe cosnet_(davis|tianchi)",
         "--trunk mobilenet_v2 --trunk-weights none --set model.settings.size=[64,96]",
     ),
+    Rule(r"VOS\.py .*--recipe cosnet_light (?!.*--trunk-weights)", "--trunk-weights none"),
     Rule(r"VOS\.py .*--recipe cosnet_light", "--set model.settings.size=[64,96] --set clips.size=[64,96]"),
     Rule(
         r"VOS\.py .*--recipe osvos_parent ",
         "--trunk mobilenet_v2 --trunk-weights none --set training.micro_batches=1 --set clips.size=[64,96]",
     ),
     Rule(r"VOS\.py .*--recipe osvos_parent_light", "--set clips.size=[64,96]"),
-    # Fine-tuning takes two steps.
+    # Fine-tuning takes two steps, and later frames teach nothing.
     Rule(r"VOS_evaluate\.py .*(osvos|--online-steps)", "--steps 2"),
-    Rule(r"vos-tf segment (?!.*--run)", "--set finetune.steps=2"),
+    Rule(r"VOS_evaluate\.py .*osvos", "--set adaptation.steps=0"),
+    Rule(r"vos-tf segment (?!.*(--run|--method))", "--set finetune.steps=2 --set adaptation.steps=0"),
     # Processes take seconds to start.
     Rule(r"VOS_evaluate\.py|vos-tf (evaluate|score|compare|convert|doctor|merge)", "--workers 1"),
     Rule(r"preprocess\.py|vos-tf preprocess", "--workers 1"),

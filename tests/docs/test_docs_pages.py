@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from command_rules import made_small, reason_not_to_run
 from docs_pages import DOCS, PAGES, RECIPES, REPOSITORY, commands, prose, table_rows
 
 from vos_tf.commands.main import app
@@ -50,6 +51,16 @@ def parse(arguments: list[str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("line", all_commands())
 def test_commands_exist_with_all_their_options(line: str) -> None:
+    check_command(line)
+
+
+@pytest.mark.parametrize("line", all_commands())
+def test_commands_made_small_exist_with_all_their_options(line: str) -> None:
+    if reason_not_to_run(line) is None:
+        check_command(made_small(line))
+
+
+def check_command(line: str) -> None:
     program, *arguments = shlex.split(line)
     if program == "vos-tf":
         check_own_command(arguments)
