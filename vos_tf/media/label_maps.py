@@ -39,6 +39,9 @@ def davis_palette() -> NDArray[np.uint8]:
     return palette.astype(np.uint8)
 
 
+_PALETTE = davis_palette().tobytes()
+
+
 def object_ids(labels: LabelMap) -> tuple[int, ...]:
     """Ids of the objects that a label map shows, rising; background and void are left out.
 
@@ -68,11 +71,17 @@ def encode_label_map(labels: LabelMap) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, _INDEXED, 0, 0, 0)
     chunks = (
         (b"IHDR", header),
-        (b"PLTE", davis_palette().tobytes()),
-        (b"IDAT", zlib.compress(rows.tobytes())),
+        (b"PLTE", _PALETTE),
+        (b"IDAT", _compressed(rows.tobytes())),
         (b"IEND", b""),
     )
     return _PNG_START + b"".join(starmap(_chunk, chunks))
+
+
+def _compressed(content: bytes) -> bytes:
+    """Run lengths alone: label maps hold little else, and nothing longer has to be searched for."""
+    packer = zlib.compressobj(strategy=zlib.Z_RLE)
+    return packer.compress(content) + packer.flush()
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
