@@ -11,6 +11,8 @@ import tensorflow as tf
 
 import vos_tf
 from vos_tf.errors import VosError
+from vos_tf.inference.merge import MergingGraph
+from vos_tf.inference.overlapping import ahead
 from vos_tf.inference.segmenter import Segmenter
 from vos_tf.inference.state_options import Options
 
@@ -89,6 +91,29 @@ def test_every_object_is_begun_again_at_its_own_time(network: Any) -> None:
         joined.append(session.step(frame))
     for one, other in zip(alone[1:], joined[3:], strict=True):
         np.testing.assert_allclose(one.probabilities[0], other.probabilities[-1], atol=1e-5)
+
+
+def test_prepared_frames_and_labels_that_are_asked_for_later(network: Any) -> None:
+    """Frames encoded before their turn, in another thread; results that are looked at when all is over."""
+    clip = frames(7)
+    segmenter = Segmenter(network, options=Options(restart_every=4))
+    wanted = list(segmenter.stream(clip, masks={"0": labels_of(3), "3": labels_of(0, 8)}))
+    assert np.ptp(wanted[2].probabilities) > 1e-4
+    session = segmenter.session(size=SIZE)
+    results = []
+    for index, frame in enumerate(ahead(session.prepare(frame) for frame in clip)):
+        if index in (0, 3):
+            session.add(labels_of(3) if index == 0 else labels_of(0, 8))
+        results.append(session.step(frame))
+    session.remove(3)
+    assert isinstance(session.prepare(clip[0]), tuple)
+    merge = MergingGraph(segmenter.rule)
+    for one, other in zip(results, wanted, strict=True):
+        np.testing.assert_array_equal(one.labels, other.labels)
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+        assert one.object_ids == other.object_ids
+        given = other.labels if other.name in ("0", "3") else np.zeros(SIZE, np.uint8)
+        np.testing.assert_array_equal(one.labels, merge(one.probabilities, one.object_ids, given))
 
 
 def test_impossible_options_are_refused() -> None:

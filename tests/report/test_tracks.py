@@ -18,10 +18,8 @@ def tracks_of(areas: dict[int, list[int]], certain: float = 0.9) -> Tracks:
         ids = [number for number, values in areas.items() if values[index] >= 0]
         for row, number in enumerate(ids):
             labels[6 * row : 6 * row + 6].flat[: areas[number][index]] = number
-        maps = np.full((len(ids), *SIZE), 0.1, np.float32)
-        for values, number in zip(maps, ids, strict=True):
-            values[labels == number] = certain
-        tracks.add(f"{index:05d}", labels, ids, maps)
+        confidences = [certain if areas[number][index] else float("nan") for number in ids]
+        tracks.add(f"{index:05d}", labels, ids, confidences)
     return tracks
 
 

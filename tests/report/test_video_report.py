@@ -34,7 +34,7 @@ def tracks() -> Tracks:
     for index in range(1000):
         labels = np.zeros((20, 30), np.uint8)
         labels[:10, : 10 if index % 50 else 0] = 5
-        made.add(f"{index:05d}", labels, (5, 9), np.full((2, 20, 30), 0.9, np.float32))
+        made.add(f"{index:05d}", labels, (5, 9), (0.9 if index % 50 else np.nan, np.nan))
     return made
 
 

@@ -21,12 +21,17 @@ class FirstMaskSession:
         """Give the masks of objects that join in the next frame; see `vos_tf.inference.session.Session.add`."""
         self._labels = np.where((labels > 0) & (labels != VOID), labels, self._labels)
 
+    def prepare(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The frame; nothing can be known before its turn."""
+        return frame
+
     def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
         """The masks given so far, whatever the frame shows."""
         ids = tuple(int(i) for i in np.unique(self._labels) if i)
         maps = np.stack([self._labels == i for i in ids]) if ids else np.zeros((0, *self._labels.shape), bool)
         self._frames += 1
-        return FrameResult(self._labels.copy(), ids, name or str(self._frames - 1), maps)
+        labels = self._labels  # replaced, never changed
+        return FrameResult(ids, name or str(self._frames - 1), lambda: labels.copy(), maps)
 
 
 class FirstMaskSegmenter:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
 from vos_tf.inference.instances import instance_frames, write_instances
+from vos_tf.inference.overlapping import Behind, ahead
 from vos_tf.inference.session import FrameResult, check_size, joining_mask, read_frame
 from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import LabelMap, write_label_map
 from vos_tf.media.probability_maps import PROBABILITIES, find_probabilities, write_probabilities
 from vos_tf.progress import Progress, progress
 
-FRAMES_AHEAD = 4
 HEADER_BYTES = 4096
 
 
@@ -26,6 +24,9 @@ class FrameByFrame(Protocol):
 
     def add(self, labels: LabelMap) -> None:
         """Give the masks of objects that join in the next frame."""
+
+    def prepare(self, frame: Any) -> Any:
+        """What is known of a frame before its turn."""
 
     def step(self, frame: Any, name: str | None = None) -> FrameResult:
         """Segment the next frame."""
@@ -145,19 +146,15 @@ def segment_video(
     for name in video.frame_names:  # a label map says that its frame is complete, with all that is written beside
         result_path(folder, video, name).unlink(missing_ok=True)
     session = segmenter.session_for(video)
-    with ThreadPoolExecutor(2) as pool:
-        writing: deque[Future[None]] = deque()
-        for name, frame in _read_ahead(video, pool):
+    frames = ahead((path.stem, session.prepare(read_frame(video, path))) for path in video.frames)
+    with Behind() as writing:
+        for name, frame in frames:
             labels = joining_mask(video, name) if segmenter.needs_masks else None
             if labels is not None:
                 session.add(labels)
             result = session.step(frame, name)
-            writing.append(pool.submit(_write, folder, video, result, besides))
-            while len(writing) > FRAMES_AHEAD:
-                writing.popleft().result()
+            writing.put(partial(_write, folder, video, result, besides))
             bar.advance(note=video.name)
-        for written in writing:
-            written.result()
 
 
 def _write(folder: Path, video: Video, result: FrameResult, besides: Besides) -> None:
@@ -168,14 +165,3 @@ def _write(folder: Path, video: Video, result: FrameResult, besides: Besides) ->
         into = folder / PROBABILITIES / video.name
         write_probabilities(into, result.name, result.object_ids, result.probabilities, besides.probabilities)
     write_label_map(result_path(folder, video, result.name), result.labels)
-
-
-def _read_ahead(video: Video, pool: ThreadPoolExecutor) -> Iterator[tuple[str, Any]]:
-    waiting: deque[tuple[str, Future[Any]]] = deque()
-    for path in video.frames:
-        waiting.append((path.stem, pool.submit(read_frame, video, path)))
-        if len(waiting) > FRAMES_AHEAD:
-            name, frame = waiting.popleft()
-            yield name, frame.result()
-    for name, frame in waiting:
-        yield name, frame.result()

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.inference.graph import VideoGraph
+from vos_tf.inference.logit_maps import maps_of
 
 
 class Followers:
@@ -50,7 +51,7 @@ class Followers:
         if self._restart_every:
             self._first = _concatenate([self._first, state] if known else [state])
         if self._step_first:
-            state = self._stepped(frame, state, len(masks))[1]
+            state = self._stepped(self.encode(frame), state, len(masks))[1]
         self._state = _concatenate([self._state, state] if known else [state])
         self._ages = np.concatenate([self._ages, np.full(len(masks), int(self._step_first))])
 
@@ -62,8 +63,12 @@ class Followers:
             for state in (self._state, self._first)
         )
 
-    def advance(self, frame: NDArray[np.uint8]) -> Any:
-        """One frame further: probabilities float32 ``(N, H, W)``."""
+    def encode(self, frame: NDArray[np.uint8]) -> Any:
+        """Features of a frame uint8 ``(H, W, 3)``, which do not depend on the frames before it."""
+        return self._graph.encode(tf.constant(frame[None]))
+
+    def advance(self, features: Any) -> Any:
+        """One frame further: probabilities float32 ``(N, H, W)``, or `LogitMaps`."""
         again = self._ages % self._restart_every == 0 if self._restart_every else np.zeros(1, np.bool_)
         if again.any():
             chosen = tf.constant(again)
@@ -72,18 +77,17 @@ class Followers:
                 self._first,
                 self._state,
             )
-        maps, self._state = self._stepped(frame, self._state, len(self._ages))
+        logits, self._state = self._stepped(features, self._state, len(self._ages))
         self._ages += 1
-        return maps
+        return maps_of(logits, self._size)
 
-    def _stepped(self, frame: NDArray[np.uint8], state: Any, count: int) -> tuple[Any, Any]:
-        features = self._graph.encode(tf.constant(frame[None]))
+    def _stepped(self, features: Any, state: Any, count: int) -> tuple[Any, Any]:
         chunk = self._objects_per_call or count
         parts = []
         for begin in range(0, count, chunk):
             part = tf.nest.map_structure(lambda x: x[begin : begin + chunk], state)  # noqa: B023
-            parts.append(self._graph.advance(features, part, *map(tf.constant, self._size)))
-        return tf.concat([maps for maps, _ in parts], axis=0), _concatenate([state for _, state in parts])
+            parts.append(self._graph.step(features, part))
+        return _concatenate([logits for logits, _ in parts]), _concatenate([state for _, state in parts])
 
 
 def _concatenate(states: Sequence[Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merge_rules import MergeRule
 
 FRAME = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
 MASK = tf.TensorSpec([None, None, None, 1], tf.uint8, name="mask")
@@ -53,6 +53,11 @@ class VideoGraph(tf.Module):
     def start(self, image: Any, mask: Any) -> Any:
         """State of N objects from a frame uint8 ``(N or 1, H, W, 3)`` and masks 0 or 1 uint8 ``(N, H, W, 1)``."""
         return self.network.start(shrink_or_grow(image, self.size), nearest(mask, self.size))
+
+    @tf.function(reduce_retracing=True)
+    def step(self, features: Any, state: Any) -> Any:
+        """One frame further: logits ``(N, h, w, 1)`` at the network's size, and the new state."""
+        return self.network.advance(features, state)
 
     @tf.function(reduce_retracing=True)
     def advance(self, features: Any, state: Any, height: Any, width: Any) -> Any:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,25 @@ from vos_tf.media.label_maps import LabelMap
 ProbabilityMap = NDArray[np.uint8] | NDArray[np.float32]
 """``(H, W)``: uint8, 255 for 1, or float32 0..1."""
 
+
+class Part(NamedTuple):
+    """Part of a map, where the rest does not matter.
+
+    Attributes:
+        box: Rows and columns.
+        values: Of the map in the box.
+    """
+
+    box: tuple[slice, slice]
+    values: ProbabilityMap
+
+
 _LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
+
+
+def whole(maps: Iterable[Any]) -> Iterator[Part]:
+    """Maps as parts that are all of them."""
+    return (Part((slice(None), slice(None)), np.asarray(each)) for each in maps)
 
 
 def check_rule(rule: MergeRule) -> None:
@@ -49,26 +68,44 @@ def merge_maps(maps: Iterable[ProbabilityMap], ids: Sequence[int], rule: MergeRu
         rule: See `MergeRule`; not ``painted``.
     """
     planes = iter(maps)
-    if rule.name == "soft_aggregation":
-        return _soft(list(planes), ids)
     first = next(planes)
-    labels = np.zeros(first.shape, np.uint8)
-    wins = np.empty(first.shape, np.bool_)
-    level = _level(first.dtype, rule)
-    best = np.full_like(first, level) if rule.name == "argmax" else None
-    for number, plane in zip(ids, _chain(first, planes), strict=True):
-        if best is None:
-            np.greater_equal(plane, level, out=wins)
+    return merge_parts(whole(chain([first], planes)), first.shape, ids, rule)
+
+
+def merge_parts(parts: Iterable[Part], size: tuple[int, ...], ids: Sequence[int], rule: MergeRule) -> LabelMap:
+    """Merge maps of one frame of which no more is known than where each object may win.
+
+    Args:
+        parts: One for each object, all uint8 or all float32; whole maps for ``soft_aggregation``.
+        size: ``(H, W)`` of the frame.
+        ids: As for `merge_maps`.
+        rule: As for `merge_maps`.
+    """
+    if rule.name == "soft_aggregation":
+        return _soft([as_float(part.values) for part in parts], ids)
+    labels = np.zeros(size, np.uint8)
+    wins = np.empty(size, np.bool_)
+    best: Any = None
+    for number, (box, plane) in zip(ids, parts, strict=True):
+        level = _level(plane.dtype, rule)
+        if rule.name == "argmax":
+            best = np.full(size, level, plane.dtype) if best is None else best
+            np.greater(plane, best[box], out=wins[box])
+            np.maximum(plane, best[box], out=best[box])
         else:
-            np.greater(plane, best, out=wins)
-            np.maximum(plane, best, out=best)
-        np.copyto(labels, np.uint8(number), where=wins)
+            np.greater_equal(plane, level, out=wins[box])
+        np.copyto(labels[box], np.uint8(number), where=wins[box])
     return labels
 
 
-def _chain(first: Any, rest: Iterable[Any]) -> Iterable[Any]:
-    yield first
-    yield from rest
+def mean_inside(parts: Iterable[Part], ids: Sequence[int], labels: LabelMap) -> NDArray[np.float32]:
+    """Mean of each object's map inside of its mask, float32 ``(N,)``; nan where it has none."""
+    found = np.full(len(ids), np.nan, np.float32)
+    for index, (number, (box, values)) in enumerate(zip(ids, parts, strict=True)):
+        inside = values[labels[box] == number]
+        if inside.size:
+            found[index] = inside.mean()
+    return found
 
 
 def _level(dtype: Any, rule: MergeRule) -> Any:
@@ -83,8 +120,7 @@ def _level(dtype: Any, rule: MergeRule) -> Any:
     return np.uint8(np.searchsorted(_LEVELS, background, "left"))
 
 
-def _soft(maps: Sequence[ProbabilityMap], ids: Sequence[int]) -> LabelMap:
-    planes = [as_float(plane) for plane in maps]
+def _soft(planes: Sequence[NDArray[np.float32]], ids: Sequence[int]) -> LabelMap:
     background = np.ones_like(planes[0])
     for plane in planes:
         background *= np.float32(1) - plane

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.inference.adapted import AdaptedStore
 from vos_tf.inference.followers import Followers
 from vos_tf.inference.graph import VideoGraph
+from vos_tf.inference.logit_maps import join_maps
 from vos_tf.inference.merge import MergingGraph
 from vos_tf.inference.session import Session
 from vos_tf.inference.state_options import Options
@@ -130,5 +130,5 @@ class OnlineSession(Session):
         maps = []
         for group in self._groups:
             self._network.take(group.values)
-            maps.append(group.followers.advance(frame))
-        return tf.concat(maps, axis=0)
+            maps.append(group.followers.advance(group.followers.encode(frame)))
+        return join_maps(maps)

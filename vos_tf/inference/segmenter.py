@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,16 @@ from vos_tf.inference.graph import VideoGraph
 from vos_tf.inference.merge import MergingGraph
 from vos_tf.inference.merge_rules import MergeRule
 from vos_tf.inference.online import OnlineNetwork, OnlineSession
-from vos_tf.inference.session import Session, VideoSegmenter
+from vos_tf.inference.session import Look, Session, VideoSegmenter
 from vos_tf.inference.state_options import Options, default_options
 from vos_tf.media.label_maps import LabelMap
+
+
+class _Prepared(NamedTuple):
+    """A frame uint8 ``(H, W, 3)``, and its features."""
+
+    frame: NDArray[np.uint8]
+    features: Any
 
 
 class StateSession(Session):
@@ -34,12 +41,25 @@ class StateSession(Session):
     def __init__(self, followers: Followers, size: tuple[int, int], merging: MergingGraph) -> None:
         super().__init__(size, merging)
         self._followers = followers
+        self._features: Any = None  # of the frame whose turn it is, if they are known
+
+    def prepare(self, frame: NDArray[np.uint8]) -> Any:
+        """The frame with its features, which the objects have no part in; see `Session.prepare`."""
+        return _Prepared(frame, self._followers.encode(frame)) if self._ids else frame
+
+    def look(self, frame: NDArray[np.uint8] | _Prepared, name: str | None = None) -> Look:
+        """See `Session.look`."""
+        self._features = None
+        if isinstance(frame, _Prepared):
+            frame, self._features = frame
+        return super().look(frame, name)
 
     def _keep(self, indices: Sequence[int]) -> None:
         self._followers.keep(indices)
 
     def _advance(self, frame: NDArray[np.uint8]) -> Any:
-        return self._followers.advance(frame)
+        features = self._followers.encode(frame) if self._features is None else self._features
+        return self._followers.advance(features)
 
     def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
         self._followers.join(frame, np.stack([labels == i for i in ids]))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
+from vos_tf.inference.logit_maps import LogitMaps, join_maps
+from vos_tf.inference.map_merging import mean_inside, whole
 from vos_tf.inference.merge import MergeRule, MergingGraph
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import VOID, LabelMap, object_ids
@@ -21,18 +24,29 @@ from vos_tf.media.label_maps import VOID, LabelMap, object_ids
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What a session says of one frame.
+    """What a session says of one frame. What is not asked for may never be computed.
 
     Attributes:
-        labels: Label map uint8 ``(H, W)`` at the video's own size.
         object_ids: The objects followed, in the order of ``probabilities``.
         name: Name of the frame where the video has names, else its number.
     """
 
-    labels: LabelMap
     object_ids: tuple[int, ...]
     name: str
+    _label: Callable[[], LabelMap] = field(repr=False)
     _probabilities: Any = field(repr=False)
+
+    @cached_property
+    def labels(self) -> LabelMap:
+        """Label map uint8 ``(H, W)`` at the video's own size."""
+        return self._label()
+
+    @cached_property
+    def confidences(self) -> NDArray[np.float32]:
+        """float32 ``(N,)``, 0..1: the mean probability inside of each object's mask; nan where it has none."""
+        labels, maps = self.labels, self._probabilities  # merging leaves the parts that it took
+        parts = maps.found if isinstance(maps, LogitMaps) else whole(self.probabilities)
+        return mean_inside(parts, self.object_ids, labels)
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -47,7 +61,7 @@ class Look(NamedTuple):
         frame: RGB uint8 ``(H, W, 3)``.
         name: Of the frame.
         given: Label map uint8 ``(H, W)`` of the masks given for this frame, 0 elsewhere.
-        probabilities: float32 ``(N, H, W)``, 0..1, one map per object.
+        probabilities: float32 ``(N, H, W)``, 0..1, one map per object; or `LogitMaps`.
     """
 
     frame: NDArray[np.uint8]
@@ -68,6 +82,9 @@ class FollowsObjects(Protocol):
 
     def remove(self, object_id: int) -> None:
         """Stop following an object."""
+
+    def prepare(self, frame: NDArray[np.uint8]) -> Any:
+        """What is known of a frame before its turn, to be given to ``step`` in its place; any thread may ask."""
 
     def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
         """Segment the next frame."""
@@ -139,6 +156,13 @@ class Session(ABC):
         self._keep(keep)
         self._ids = tuple(self._ids[index] for index in keep)
 
+    def prepare(self, frame: NDArray[np.uint8]) -> Any:
+        """What is known of a frame before its turn, to be given to `step` in its place; any thread may ask.
+
+        Most methods know nothing, and give the frame itself.
+        """
+        return frame
+
     def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
         """Segment the next frame.
 
@@ -173,7 +197,7 @@ class Session(ABC):
             self._join(frame, self._given, joining, name)
             self._ids += joining
             maps.append(tf.constant(np.stack([given == i for i in joining]), tf.float32))
-        probabilities = tf.concat(maps, axis=0) if maps else tf.zeros((0, *self.size))
+        probabilities = join_maps(maps) if maps else tf.zeros((0, *self.size))
         if told:
             self._given = np.zeros(self.size, np.uint8)
         self._frames += 1
@@ -182,8 +206,11 @@ class Session(ABC):
     def finish(self, look: Look) -> FrameResult:
         """The second half of `step`: refine, then label."""
         probabilities = self._refined(look)
+        if isinstance(probabilities, LogitMaps):  # no later frame needs labels: whoever asks for them merges
+            later = partial(self.merging, probabilities, self._ids, look.given)
+            return FrameResult(self._ids, look.name, later, probabilities)
         labels = self._label(look.frame, probabilities, look.given)
-        return FrameResult(labels, self._ids, look.name, probabilities)
+        return FrameResult(self._ids, look.name, lambda: labels, probabilities)
 
     def _refined(self, look: Look) -> Any:
         """Refined probabilities; those of objects whose masks are given in this frame stay."""
@@ -203,7 +230,7 @@ class Session(ABC):
 
     @abstractmethod
     def _advance(self, frame: NDArray[np.uint8]) -> Any:
-        """Probabilities ``(N, H, W)`` of the objects followed, in a frame after those in which they joined."""
+        """Probabilities ``(N, H, W)``, or `LogitMaps`, of the objects followed, in a frame after they joined."""
 
     @abstractmethod
     def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vos_tf.datasets.given_masks import GivenMasks
+from vos_tf.inference.overlapping import ahead
 from vos_tf.inference.session import FrameResult, VideoSegmenter
 from vos_tf.media.frame_source import FrameSource, TimedFrame
-
-FRAMES_AHEAD = 4
 
 
 class Segmented(NamedTuple):
@@ -73,29 +71,15 @@ def segment_frames(
         VosError: The video cannot be read, or a mask cannot be used.
         IncompleteError: After the last good frame of a damaged video.
     """
-    session = None
-    for index, frame in enumerate(_read_ahead(frames, most)):
-        if session is None:
-            size = (frame.image.shape[0], frame.image.shape[1])
-            masks.check(source, size)
-            ahead = SourceFrames(source) if source.lasting and source.length else iter(())
-            session = segmenter.session_through(ahead, size, source.name)
+    frames = islice(frames, most)
+    first = next(frames)
+    size = (first.image.shape[0], first.image.shape[1])
+    masks.check(source, size)
+    known = SourceFrames(source) if source.lasting and source.length else iter(())
+    session = segmenter.session_through(known, size, source.name)
+    prepared = ahead((frame, session.prepare(frame.image)) for frame in chain([first], frames))
+    for index, (frame, image) in enumerate(prepared):
         labels = masks.at(frame, first=index == 0)
         if labels is not None:
             session.add(labels)
-        yield Segmented(frame, session.step(frame.image, frame.name))
-
-
-def _read_ahead(frames: Iterator[TimedFrame], most: int | None) -> Iterator[TimedFrame]:
-    with ThreadPoolExecutor(1) as pool:
-        waiting: deque[Future[TimedFrame | None]] = deque()
-        count = 0
-        while most is None or count < most:
-            room = FRAMES_AHEAD if most is None else min(FRAMES_AHEAD, most - count)
-            while len(waiting) < room:
-                waiting.append(pool.submit(next, frames, None))
-            frame = waiting.popleft().result()
-            if frame is None:
-                return
-            count += 1
-            yield frame
+        yield Segmented(frame, session.step(image, frame.name))

@@ -107,6 +107,10 @@ class ViewsSession:
         for session, _ in self._pairs:
             session.remove(object_id)
 
+    def prepare(self, frame: NDArray[np.uint8]) -> Any:
+        """See `Session.prepare`."""
+        return frame
+
     def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
         """See `Session.step`."""
         return self.finish(self.look(frame, name))

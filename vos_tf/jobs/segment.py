@@ -7,9 +7,7 @@ import hashlib
 import json
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -22,8 +20,9 @@ from vos_tf.config import one_of
 from vos_tf.datasets.given_masks import GivenMasks, open_masks
 from vos_tf.errors import IncompleteError, VosError
 from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.overlapping import Behind, ahead
 from vos_tf.inference.scenario import Scenario, claim_results
-from vos_tf.inference.video_run import FRAMES_AHEAD, Segmented, segment_frames
+from vos_tf.inference.video_run import Segmented, segment_frames
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
 from vos_tf.media.frame_source import FrameSource, TimedFrame
 from vos_tf.media.label_maps import read_label_map, write_label_map
@@ -160,9 +159,9 @@ class _Run:
                 progress("drawing", self._expected()) as bar,
                 self._products() as products,
                 _writing(self._out),
-                _InOrder() as work,
+                Behind() as work,
             ):
-                for frame in islice(frames, self._request.most):
+                for frame in ahead(islice(frames, self._request.most)):
                     work.put(partial(self._draw_again, frame, products))
                     bar.advance()
         self._say_where()
@@ -177,7 +176,7 @@ class _Run:
         began = time.monotonic()
         ended: IncompleteError | None = None
         with progress("segmenting", self._expected()) as bar, self._products() as products, _writing(self._out):
-            with _InOrder() as work:
+            with Behind() as work:
                 try:
                     for item in self._results(frames):
                         work.put(partial(self._keep, item, products))
@@ -221,6 +220,7 @@ class _Run:
             video=request.video,
             side_by_side=request.side_by_side,
             frame_rate=self._source.frame_rate,
+            expected=self._expected() or 0,
         )
 
     def _mask(self, frame: TimedFrame) -> Path:
@@ -229,16 +229,15 @@ class _Run:
     def _keep(self, item: Segmented, products: VideoProducts) -> None:
         """Write what belongs to a frame, its label map last of what takes the network."""
         frame, result = item
-        probabilities = result.probabilities
         with _writing(self._out):
             folder, kind = self._out / PROBABILITIES / self._source.name, self._request.probabilities
             files = [probability_path(folder, frame.name, number, kind) for number in result.object_ids if kind]
             if not all(file.is_file() for file in files):
-                write_probabilities(folder, frame.name, result.object_ids, probabilities, kind)
+                write_probabilities(folder, frame.name, result.object_ids, result.probabilities, kind)
             if not self._mask(frame).is_file():
                 write_label_map(self._mask(frame), result.labels)
             products.add(frame, result.labels)
-        self._tracks.add(frame.name, result.labels, result.object_ids, probabilities)
+        self._tracks.add(frame.name, result.labels, result.object_ids, result.confidences.tolist())
         self._last = frame
 
     def _draw_again(self, frame: TimedFrame, products: VideoProducts) -> None:
@@ -285,29 +284,6 @@ class _Run:
         for name, place in places.items():
             if place is not None:
                 sys.stdout.write(f"{name}: {place}\n")
-
-
-class _InOrder:
-    """Does work one piece after the other while the network goes on; a few pieces may wait."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
-        self._waiting: deque[Future[None]] = deque()
-
-    def put(self, work: Callable[[], None]) -> None:
-        """Add a piece; errors of earlier ones come up here."""
-        self._waiting.append(self._pool.submit(work))
-        while len(self._waiting) > FRAMES_AHEAD:
-            self._waiting.popleft().result()
-
-    def __enter__(self) -> _InOrder:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._pool.shutdown(wait=True)
-        if kind is None:
-            for work in self._waiting:
-                work.result()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.media.label_maps import VOID, LabelMap
+from vos_tf.media.label_maps import LabelMap
 
 LOST = "lost"
 JUMP = "jump"
@@ -83,22 +83,20 @@ class Tracks:
         """By rising id."""
         return tuple(self._tracks[number] for number in sorted(self._tracks))
 
-    def add(self, name: str, labels: LabelMap, object_ids: Sequence[int], probabilities: NDArray[np.floating]) -> None:
+    def add(self, name: str, labels: LabelMap, object_ids: Sequence[int], confidences: Sequence[float]) -> None:
         """Note the next frame.
 
         Args:
             name: Of the frame.
             labels: uint8 ``(H, W)``.
             object_ids: Ids of the objects that are followed.
-            probabilities: Float ``(N, H, W)`` of these objects, 0..1.
+            confidences: The mean probability inside of each object's mask, 0..1; nan where it has none.
         """
-        counts = np.bincount(labels.ravel(), minlength=VOID + 1)
         index = len(self.frames)
         self.frames.append(name)
-        for number, values in zip(object_ids, probabilities, strict=True):
+        for number, confidence in zip(object_ids, confidences, strict=True):
             track = self._tracks.setdefault(number, ObjectTrack(number, index))
-            confidence = float(values[labels == number].mean()) if counts[number] else float("nan")
-            track.add(counts[number] / labels.size, confidence)
+            track.add(np.count_nonzero(labels == number) / labels.size, confidence)
 
     def events(self) -> list[Event]:
         """What is worth a look, in the order of the video."""

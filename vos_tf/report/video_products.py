@@ -68,12 +68,15 @@ class SpreadTiles:
     Args:
         style: How to draw.
         most: Largest number of tiles.
+        expected: Number of frames, as far as it is known: what would go later is then not made at all.
     """
 
-    def __init__(self, style: OverlayStyle, most: int = SHEET_TILES) -> None:
+    def __init__(self, style: OverlayStyle, most: int = SHEET_TILES, expected: int = 0) -> None:
         self._style = style
         self._most = most
         self._step = 1
+        while expected > 4 * most * self._step:
+            self._step *= 2
         self._count = 0
         self._kept: dict[int, _Small] = {}
         self._last: tuple[TimedFrame, LabelMap] | None = None
@@ -103,13 +106,13 @@ class VideoProducts:
     """The products of one video; see `opened_products`."""
 
     def __init__(
-        self, style: OverlayStyle, pictures: Path | None, video: VideoFile | None, *, side_by_side: bool
+        self, style: OverlayStyle, pictures: Path | None, video: VideoFile | None, side_by_side: bool, expected: int
     ) -> None:
         self._style = style
         self._pictures = pictures
         self._video = video
         self._side_by_side = side_by_side
-        self.spread = SpreadTiles(style)
+        self.spread = SpreadTiles(style, expected=expected)
 
     def add(self, frame: TimedFrame, labels: LabelMap) -> None:
         """Take the next frame with its label map.
@@ -136,6 +139,7 @@ def opened_products(
     video: Path | None = None,
     side_by_side: bool = False,
     frame_rate: Fraction = Fraction(24),
+    expected: int = 0,
 ) -> Iterator[VideoProducts]:
     """Take frames one by one; the video appears under its name when the block ends well.
 
@@ -145,13 +149,14 @@ def opened_products(
         video: ``.mp4`` or ``.webm`` file of the overlays, with the times of the frames; ``None``: none.
         side_by_side: In the video, each frame stands beside its overlay.
         frame_rate: Of the video, on average.
+        expected: Number of frames, as far as it is known.
 
     Raises:
         VosError: As `vos_tf.media.video_writer.opened_video`.
     """
     with ExitStack() as stack:
         file = stack.enter_context(opened_video(video, frame_rate, variable=True)) if video is not None else None
-        yield VideoProducts(style, pictures, file, side_by_side=side_by_side)
+        yield VideoProducts(style, pictures, file, side_by_side, expected)
 
 
 def beside(frame: Picture, overlay: Picture) -> Picture:
