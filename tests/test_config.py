@@ -67,6 +67,22 @@ def test_mistakes_are_one_clear_sentence(sections: dict[str, object], message: s
         run_config(sections)
 
 
+def test_networks_of_any_size_say_what_size_is_missing() -> None:
+    model = {"name": "osvos", "trunk": "mobilenet_v2"}
+    config = config_of(model=model, data={"size": "480x854"}, clips={"size": [64, 96]})
+    assert (config.record_size, config.records, config.clip_size) == (
+        "480x854",
+        Path("records/synthetic-train-480x854"),
+        (64, 96),
+    )
+    config = config_of(model=model, data={"records": "records/mine"})
+    assert config.records == Path("records/mine")
+    with pytest.raises(VosError, match=r"data\.size: expected a size, as osvos works at any"):
+        assert config.record_size
+    with pytest.raises(VosError, match=r"clips\.size: expected \[height, width\], as osvos works at any"):
+        assert config.clip_size
+
+
 def test_clip_length_is_a_number_or_a_range() -> None:
     assert config_of(clips={"clip_length": "5-11"}).clips.clip_length == (5, 11)
     assert config_of(clips={"clip_length": "7"}).clips.clip_length == 7

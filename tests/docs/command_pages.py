@@ -59,7 +59,8 @@ YOUTUBE_RECORDS = (
 DAVIS_RUN = "python VOS.py --records records/davis --n_epochs 70 --batch_size 2 --lr 1e-5 --run runs/davis"
 S2S_RUN = "python VOS.py --recipe s2s_demo --root data/synthetic --run runs/s2s"
 OSVOS_RUN = "python VOS.py --recipe osvos_parent --dataset davis2016 --root data/DAVIS --run runs/osvos_parent"
-COSNET_RUN = "python VOS.py --model cosnet --recipe cosnet_davis --records records/davis --run runs/cosnet_davis"
+STILL_RECORDS = "python preprocess.py --dataset still_images --root data/saliency --size short:480 --out records/stills"
+COSNET_RUN = "python VOS.py --model cosnet --recipe cosnet_davis --run runs/cosnet_davis"
 ZERO_SHOT_RUN = "python VOS.py --recipe rvos_zeroshot_davis --records records/davis --run runs/rvos_zeroshot_davis"
 
 PAGES = {
@@ -104,7 +105,7 @@ PAGES = {
     "methods.md": Page(
         {"data/DAVIS": davis, "results/osvos": predictions(*VAL), "results/s2s": predictions(*VAL)},
     ),
-    "osvos.md": Page({"data/DAVIS": davis, "data/davis2016": davis}),
+    "osvos.md": Page({"data/DAVIS": davis, "data/davis2016": davis}, (OSVOS_RUN,)),
     "own_data.md": Page(
         {"my_videos": own_videos, "holiday.mp4": clip, "first.png": first_mask, "my_coco": coco("train")}
     ),
@@ -123,7 +124,9 @@ PAGES = {
         {"data/DAVIS": davis, "coco": coco("train")},
         ("python preprocess.py --dataset coco --root coco --split train --size short:480 --out records/coco",),
     ),
-    "refinement.md": Page({"data/DAVIS": davis}, (OSVOS_RUN, DAVIS_RECORDS, COSNET_RUN)),
+    "refinement.md": Page(
+        {"data/DAVIS": davis, "data/saliency": SALIENCY}, (OSVOS_RUN, DAVIS_RECORDS, STILL_RECORDS, COSNET_RUN)
+    ),
     "rvos.md": Page({"data/DAVIS": davis, "data/youtube_vos": youtube_vos}, (DAVIS_2017_RECORDS, ZERO_SHOT_RUN)),
     "s2s.md": Page({"data/synthetic": synthetic}),
     "segmenting.md": Page({"data/DAVIS": davis}, (DAVIS_RECORDS, DAVIS_RUN)),

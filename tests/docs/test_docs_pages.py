@@ -87,7 +87,8 @@ def check_own_command(arguments: list[str]) -> None:
     if set(arguments[:1]) & {"evaluate", "segment"}:
         assert set(parse_assignments(parameters["assignments"], sections=False)) <= segmenting_options()
     elif "assignments" in parameters:
-        assert run_config(layered(None, parameters.get("recipe"), parameters["assignments"], {}))
+        model = {"model": {"name": parameters.get("model"), "trunk": parameters.get("trunk")}}
+        assert run_config(layered(None, parameters.get("recipe"), parameters["assignments"], model))
 
 
 def segmenting_options() -> set[str]:

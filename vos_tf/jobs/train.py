@@ -112,7 +112,7 @@ def training_data(config: RunConfig, *, chief: bool = True) -> TrainingData:
     Raises:
         VosError: Records are missing and cannot be made, or none of their videos has a clip.
     """
-    clips = replace(config.clips, size=config.clips.size or tuple(config.network_settings.size))
+    clips = replace(config.clips, size=config.clip_size)
     parts = _read_or_make(config, chief)
     held: list[Manifest | None] = [None] * len(parts)
     if config.data.validation_records:

@@ -53,15 +53,37 @@ class RunConfig:
 
     @property
     def record_size(self) -> str:
-        """Size of the stored images, as ``preprocess.py --size`` takes it."""
+        """Size of the stored images, as ``preprocess.py --size`` takes it.
+
+        Raises:
+            VosError: Nothing says one: the network works at any size.
+        """
+        if self.data.size:
+            return self.data.size
+        if self.network_settings.size is None:
+            raise VosError(f"data.size: expected a size, as {self.model.name} works at any (native, say), found none")
         height, width = self.network_settings.size
-        return self.data.size or f"{height}x{width}"
+        return f"{height}x{width}"
 
     @property
     def records(self) -> Path:
         """Folder of the training records."""
-        default = f"records/{self.data.dataset}-{self.data.split}-{self.record_size.replace(':', '')}"
-        return Path(self.data.records or default)
+        if self.data.records:
+            return Path(self.data.records)
+        return Path(f"records/{self.data.dataset}-{self.data.split}-{self.record_size.replace(':', '')}")
+
+    @property
+    def clip_size(self) -> tuple[int, int]:
+        """``(H, W)`` of the training clips.
+
+        Raises:
+            VosError: Nothing says one: the network works at any size.
+        """
+        size = self.clips.size or self.network_settings.size
+        if size is None:
+            raise VosError(f"clips.size: expected [height, width], as {self.model.name} works at any, found none")
+        height, width = size
+        return height, width
 
 
 SECTIONS = {item.name: item.default_factory for item in dataclasses.fields(RunConfig)}
