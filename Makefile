@@ -9,7 +9,7 @@ COCO ?= data/coco128-seg
 PEOPLE ?= data/human_segmentation
 TRUNK ?=
 
-.PHONY: demo rvos-synthetic cosnet-davis docs test test-docs test-slow lint install clean
+.PHONY: demo s2s-presets rvos-synthetic cosnet-davis docs test test-docs test-slow lint install clean
 
 $(BIN)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,22 @@ install: $(BIN)/.installed
 demo: $(BIN)/.installed
 	$(BIN)/vos-tf demo --out demo
 
+# The tables of S2S in docs/s2s.md: the paper's network, online learning, and all presets in short; about an hour and a half.
+PRESETS := paper paper_fc6 paper_fc6_7x7 shashankvkt toghi rs2s
+VALID := --dataset synthetic --root data/synthetic --split valid
+SHORT := --n_epochs 10 --set clips.grow_every=1 --set clips.clips_per_epoch=270 --set training.export=false
+s2s-presets: $(BIN)/.installed
+	$(BIN)/vos-tf synthesize --out data/synthetic --videos 400 --valid-videos 20 --seed 0
+	$(BIN)/python VOS.py --recipe s2s_synthetic --run runs/s2s_synthetic
+	$(BIN)/python VOS_evaluate.py --run runs/s2s_synthetic $(VALID) --scenario-name s2s_synthetic
+	$(BIN)/python VOS_evaluate.py --run runs/s2s_synthetic $(VALID) --online-steps 100 --scenario-name s2s_online
+	set -e; for preset in $(PRESETS); do \
+	  loss=cross_entropy; if [ $$preset = rs2s ]; then loss=rs2s; fi; \
+	  $(BIN)/python VOS.py --recipe s2s_synthetic $(SHORT) --set model.settings.preset=$$preset \
+	    --set training.objective.loss=$$loss --run runs/short_$$preset; \
+	  $(BIN)/python VOS_evaluate.py --run runs/short_$$preset $(VALID) --scenario-name short_$$preset; \
+	done
+
 # The table of the light COSNet in docs/cosnet.md: records, training, two evaluations; about half an hour.
 COSNET_VAL := --run runs/cosnet_light --dataset davis2016 --root $(DAVIS) --split val --test-scales 1.5,2
 cosnet-davis: $(BIN)/.installed
@@ -38,7 +54,6 @@ cosnet-davis: $(BIN)/.installed
 	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --crf --scenario-name cosnet_crf
 
 # The table of light RVOS networks in docs/rvos.md: data, two trainings, three evaluations; about an hour.
-VALID := --dataset synthetic --root data/synthetic --split valid
 rvos-synthetic: $(BIN)/.installed
 	$(BIN)/vos-tf synthesize --out data/synthetic --videos 400 --valid-videos 20 --seed 0
 	$(BIN)/python VOS.py --recipe rvos_synthetic_oneshot --run runs/rvos_oneshot
