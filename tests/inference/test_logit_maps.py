@@ -91,6 +91,7 @@ def test_parts_are_small_where_objects_are() -> None:
     assert [part.values.shape for part in maps.parts(MergeRule())] == [part.values.shape for part in maps.found]
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_what_is_no_number_wins_nowhere_as_in_whole_maps() -> None:
     logits = blobs()
     logits[0, 3, 3] = np.nan
