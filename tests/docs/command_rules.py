@@ -36,7 +36,10 @@ RULES = (
     # Networks of a GPU's size become small ones.
     Rule(r"VOS\.py (?!.*(--model |--recipe (s2s_demo|s2s_synthetic|rvos|cosnet|osvos)))", TINY_S2S),
     Rule(r"VOS\.py .*--recipe rvos_(one|zero)shot", "--trunk small --trunk-weights none"),
-    Rule(r"VOS\.py .*(--recipe rvos_|--model rvos)", "--set model.settings.size=[64,96] --clip-length 1"),
+    Rule(
+        r"VOS\.py .*(--recipe rvos_|--model rvos)",
+        "--set model.settings.size=[64,96] --set model.settings.slots=4 --set clips.max_objects=4 --clip-length 1",
+    ),
     Rule(
         r"VOS\.py .*--recipe cosnet_(davis|tianchi)",
         "--trunk mobilenet_v2 --trunk-weights none --set model.settings.size=[64,96]",
