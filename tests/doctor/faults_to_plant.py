@@ -266,13 +266,15 @@ FAULTS = {
     "frame of another size": Planted(other_size, "frame size", "96 x 128, while the video has 48 x 64"),
     "turned frame": Planted(turned, "frame size", "64 x 48, while the video has 48 x 64", frames=COUNT - 1),
     "damaged frame": Planted(
-        lambda tree: cut_short(tree.image(7)), "damaged", "cannot be read: a ", frames=COUNT - 1
+        lambda tree: cut_short(tree.image(7)), "damaged", "cannot be read: expected a", frames=COUNT - 1
     ),
-    "damaged mask": Planted(lambda tree: cut_short(tree.mask(7)), "damaged", "cannot be read: a ", truth=None),
+    "damaged mask": Planted(lambda tree: cut_short(tree.mask(7)), "damaged", "cannot be read: expected a", truth=None),
     "frame beyond the limit": Planted(
-        lambda tree: bomb(tree.image(7)), "damaged", "cannot be read: more", frames=COUNT - 1
+        lambda tree: bomb(tree.image(7)), "damaged", "cannot be read: expected at most", frames=COUNT - 1
     ),
-    "mask beyond the limit": Planted(lambda tree: bomb(tree.mask(7)), "damaged", "cannot be read: more", truth=None),
+    "mask beyond the limit": Planted(
+        lambda tree: bomb(tree.mask(7)), "damaged", "cannot be read: expected at most", truth=None
+    ),
     "stray files": Planted(stray, "stray", "neither frame nor mask: .DS_Store, Thumbs.db", is_fault=False),
     "mask without a frame": Planted(mask_of_nothing, "names", "no frame of that name: notes.png"),
     "link out": Planted(link_outside, "outside", "elsewhere.jpg, outside of the data set", is_fault=False),

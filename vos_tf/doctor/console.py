@@ -18,6 +18,7 @@ from vos_tf.doctor.findings import KINDS, Finding
 
 MOST_SHOWN = 3
 """Findings of one kind that are shown; all of them are in the JSON file."""
+_SIZE = "height x width"
 _COLOURS = {"fault": "red", "remark": "yellow"}
 
 
@@ -63,8 +64,8 @@ def print_repair(repair: Repair, console: Console) -> None:
 
 def _contents(report: Report) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("split", "videos", "frames", "masks", "objects", "size"):
-        table.add_column(column, justify="left" if column in ("split", "size") else "right", no_wrap=True)
+    for column in ("split", "videos", "frames", "masks", "objects", _SIZE):
+        table.add_column(column, justify="left" if column in ("split", _SIZE) else "right", no_wrap=True)
     for split, videos in report.splits.items():
         table.add_row(
             split,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vos_tf.convert.content import FrameCopy, VideoCopy
 from vos_tf.datasets.types import VideoObject
-from vos_tf.doctor.facts import FrameFacts, MaskFacts, frame_facts, mask_facts
+from vos_tf.doctor.facts import FrameFacts, MaskFacts, frame_facts, mask_facts, what_is_wrong
 from vos_tf.doctor.findings import Finding
 from vos_tf.doctor.frames import FramePlan, Reporter, judge_frames
 from vos_tf.doctor.masks import MaskPlan, judge_masks, place_masks
@@ -108,12 +108,12 @@ def _facts_of(seen: Seen, path: Path, frame: str, frames: Sequence[FrameFacts]) 
     size = next((item.size for item in frames if item.path.stem == frame), None)
     try:
         if size is None:
-            raise VosError(f"{path}: found a frame that cannot be read")
+            raise VosError(f"{path}: expected the mask of a frame, found that the frame cannot be read")
         seen.reader(path, size)
         own = path.suffix.lower() != ".txt" and path not in seen.frames
         return MaskFacts(path, header_size(read_bytes(path), str(path)) if own else size)
     except VosError as error:
-        return MaskFacts(path, None, str(error).rpartition("found ")[2])
+        return MaskFacts(path, None, what_is_wrong(error, path))
 
 
 def repaired(seen: Seen, diagnosis: Diagnosis) -> VideoCopy | None:

@@ -97,6 +97,11 @@ class MaskFacts:
         return is_soft_binary(dict(self.counts))
 
 
+def what_is_wrong(error: VosError, path: Path) -> str:
+    """What was expected of a file and what was found, without its name."""
+    return str(error).removeprefix(f"{path}: ")
+
+
 def frame_facts(paths: Sequence[Path]) -> Iterator[FrameFacts]:
     """Facts of the frames of a video, in order."""
     before: NDArray[np.int16] | None = None
@@ -107,10 +112,10 @@ def frame_facts(paths: Sequence[Path]) -> Iterator[FrameFacts]:
             check_whole(content, str(path))
             picture = _small(content)
         except VosError as error:
-            yield FrameFacts(path, None, str(error).rpartition("found ")[2])
+            yield FrameFacts(path, None, what_is_wrong(error, path))
             continue
         if picture is None:
-            yield FrameFacts(path, None, "a file that cannot be decoded")
+            yield FrameFacts(path, None, "expected an image, found a file that cannot be decoded")
             continue
         yield FrameFacts(path, size, repeats=before is not None and _same(before, picture))
         before = picture
@@ -138,9 +143,9 @@ def mask_facts(path: Path) -> MaskFacts:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
     except VosError as error:
-        return MaskFacts(path, None, str(error).rpartition("found ")[2])
+        return MaskFacts(path, None, what_is_wrong(error, path))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        return MaskFacts(path, None, f"a damaged one ({error})")
+        return MaskFacts(path, None, f"expected a whole image, found a damaged one ({error})")
     facts = MaskFacts(path, size, lossy=image.format == "JPEG", mode=image.mode)
     if image.mode in SIXTEEN_BIT:
         values, counts = np.unique(np.asarray(image), return_counts=True)
