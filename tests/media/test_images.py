@@ -72,6 +72,11 @@ def test_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float):
         read_image(path)
 
 
+def test_what_is_no_image_is_named_by_its_file():
+    with pytest.raises(VosError, match=r"^notes\.txt: expected an image, found a file that is none, or damaged$"):
+        header_size(b"not an image", "notes.txt")
+
+
 def test_trailing_bytes_do_no_harm():
     content = encode_image(picture(), ".jpg")
     np.testing.assert_array_equal(decode_image(content + b"\0trailer"), decode_image(content))

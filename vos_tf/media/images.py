@@ -45,7 +45,9 @@ def header_size(content: bytes, name: str) -> tuple[int, int]:
             width, height = image.size
     except Image.DecompressionBombError:
         raise VosError(f"{name}: expected at most {MAX_PIXELS} pixels, found more") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except UnidentifiedImageError:  # its own words name an object in memory, not the file
+        raise VosError(f"{name}: expected an image, found a file that is none, or damaged") from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise VosError(f"{name}: expected an image, found a file that cannot be decoded ({error})") from None
     check_pixels((height, width), name)
     return height, width
