@@ -53,6 +53,7 @@ def test_report(tmp_path: Path) -> None:
     assert "<clip>" not in page
     assert "some &amp; weights" in page
     assert "object 5 is not seen in frame 00050" in page
+    assert "0:33.36" in page  # the last frame lasts, too
     assert page.count("<polyline") == 2
     assert len(page) < 100_000
     assert "http" not in page.replace("http://www.w3.org", "")

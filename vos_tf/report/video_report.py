@@ -135,7 +135,7 @@ def _page(summary: VideoSummary, tracks: Tracks, tiles: Sequence[Tile]) -> Itera
     seen = [track for track in tracks.objects if track.areas.any()]
     cards = [
         card_html(str(summary.frames), "frames", main=True),
-        card_html(timestamp(summary.duration), "length"),
+        card_html(timestamp(summary.duration + 1 / summary.frame_rate), "length"),
         card_html(f"{float(summary.frame_rate):.4g}", "frames per second of video"),
         card_html(str(len(seen)), "object seen" if len(seen) == 1 else "objects seen"),
         card_html(f"{summary.frames / max(summary.seconds, 1e-9):.3g}", "frames segmented per second"),
