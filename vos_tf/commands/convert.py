@@ -31,7 +31,8 @@ def convert(
         typer.echo(f"note: {note}", err=True)
     if made.finished_before:
         typer.echo("finished before: nothing to do")
+    videos = "1 video" if made.videos == 1 else f"{made.videos} videos"
     typer.echo(
-        f"{root} ({made.source}) -> {out} ({made.layout}): {made.videos} videos in {', '.join(made.splits)}, "
+        f"{root} ({made.source}) -> {out} ({made.layout}): {videos} in {', '.join(made.splits)}, "
         f"{made.frames} frames, {made.masks} masks"
     )
