@@ -13,6 +13,7 @@ import pytest
 from encoded_video import encode, moving_frames
 
 import vos_tf
+from vos_tf.commands import quiet
 from vos_tf.commands.main import main
 from vos_tf.media.label_maps import write_label_map
 from vos_tf.models.exchange import save_model
@@ -72,6 +73,25 @@ def test_video_through_a_pipe_that_breaks_off(
     assert masks == [f"{index:05d}.png" for index in range(len(masks))]
     assert 1 < len(masks) < 12
     assert len(list(Path("results/pipe/overlays").iterdir())) == len(masks)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["none.mp4", "--mask", "first.png"], "none.mp4: expected a video file, a folder of images"),
+    (["first.png"], "first.png: expected a video, found an image"),
+    (["clip.ts", "--mask", "none.png"], "none.png: expected a mask, found no such file"),
+    (["clip.ts", "--mask", "3=none.png"], "none.png: expected a mask, found no such file"),
+    (["clip.ts", "--mask", "empty"], "empty: expected masks named like their frames, found none"),
+    (["clip.ts", "--mask", "first.png", "--method", "siamese"], "--method: expected one of"),
+])  # fmt: skip
+def test_names_are_checked_before_tensorflow_is_imported(
+    call: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    Path("empty").mkdir()
+    monkeypatch.setattr(quiet, "quiet_tensorflow", lambda: pytest.fail("TensorFlow is imported first"))
+    code, said = call(*arguments)
+    assert code == 1
+    assert said.startswith("error: ")
+    assert message in said
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

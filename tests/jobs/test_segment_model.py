@@ -51,7 +51,8 @@ def test_a_fitting_model_is_found(shipped: Path, method: str | None, masks: bool
 @pytest.mark.parametrize(("method", "masks", "message"), [
     ("cosnet", False, "no cosnet that works without masks comes with vos_tf, found neither --run nor --weights; train"),
     ("rvos", True, "no rvos that follows given masks comes with .* --recipe rvos_oneshot_davis.* --method osvos"),
-    ("s2s", False, "no s2s that works without masks"),
+    ("s2s", False, "--mask: expected a mask of each object to follow, as s2s does not find objects itself"),
+    ("osvos", False, "--mask: expected a mask of each object to follow, as osvos does not find objects itself"),
 ])  # fmt: skip
 def test_where_none_fits_it_says_what_to_train(shipped: Path, method: str, masks: bool, message: str) -> None:
     with pytest.raises(VosError, match=message):

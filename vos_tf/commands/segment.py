@@ -53,6 +53,7 @@ def segment(
 
     if run is not None and weights is not None:
         raise VosError("--run and --weights: expected one of them, found both")
+    _check_names(source, mask, method)
     quiet_tensorflow()
     from vos_tf.config import parse_assignments
     from vos_tf.inference.merge import MergeRule
@@ -76,6 +77,19 @@ def segment(
         options=parse_assignments(assignments, sections=False),
     )
     segment_video(request)
+
+
+def _check_names(source: str, masks: list[str], method: str | None) -> None:
+    """Refuse what does not exist at once: the import of TensorFlow, which comes next, takes seconds."""
+    from vos_tf.config import one_of
+    from vos_tf.datasets.given_masks import check_masks_exist
+    from vos_tf.media.opening import check_source
+    from vos_tf.models.registry import model_names
+
+    check_source(source)
+    check_masks_exist(masks)
+    if method is not None:
+        one_of("--method", method, model_names())
 
 
 def _fraction(text: str) -> Fraction:

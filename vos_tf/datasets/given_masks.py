@@ -125,20 +125,41 @@ def open_masks(arguments: Sequence[str]) -> GivenMasks:
     return GivenMasks(named, digest.hexdigest())
 
 
-def _parse(argument: str) -> Iterable[_Given]:
-    """What one argument means; ``single`` is 0 where the id is yet to be chosen."""
+def check_masks_exist(arguments: Sequence[str]) -> None:
+    """Make sure that there are files of the masks that a user names, without reading them: this is quick.
+
+    Args:
+        arguments: As for `open_masks`.
+
+    Raises:
+        VosError: No such file, or an empty folder.
+    """
+    for argument in arguments:
+        _named(argument)
+
+
+def _named(argument: str) -> tuple[str, Path]:
+    """Frame (empty: the first one, or what the files say) and path of an argument."""
     frame, equals, rest = argument.partition("=")
     if not equals or Path(argument).exists():
         frame, rest = "", argument
     elif not frame or not rest:
         raise VosError(f"--mask {argument}: expected MASK or FRAME=MASK, found no {'mask' if frame else 'frame'}")
     path = Path(rest)
+    if not path.exists():
+        raise VosError(f"{path}: expected a mask, found no such file")
+    if path.is_dir() and frame:
+        raise VosError(f"--mask {argument}: expected one mask for frame {frame}, found a folder")
+    if path.is_dir() and not list_images(path):
+        raise VosError(f"{path}: expected masks named like their frames, found none")
+    return frame, path
+
+
+def _parse(argument: str) -> Iterable[_Given]:
+    """What one argument means; ``single`` is 0 where the id is yet to be chosen."""
+    frame, path = _named(argument)
     if path.is_dir():
-        if frame:
-            raise VosError(f"--mask {argument}: expected one mask for frame {frame}, found a folder")
         files = list_images(path)
-        if not files:
-            raise VosError(f"{path}: expected masks named like their frames, found none")
         return [_Given(file, file.stem, 1 if _is_binary(file) else None, required=False) for file in files]
     if path.suffix.lower() == _SHAPES:
         shapes = read_shapes(path)

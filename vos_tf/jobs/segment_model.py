@@ -94,13 +94,17 @@ def choose_model(
     options = resolve_options(name, network, {**fitting, **given})
     segmenter = make_segmenter(name, network, rule, options)
     if segmenter.needs_masks and not masks:
-        raise VosError(
-            f"--mask: expected a mask of each object to follow, as {name} does not find objects itself, found none; "
-            "rvos (zero-shot) and cosnet find objects without masks"
-        )
+        raise _without_masks(name)
     settings = {"merge": rule.name, "background": rule.background, **deciding(options)}
     settings["network"] = network.get_config()["settings"]
     return ChosenModel(segmenter, name, _origin(folder), sha256(folder / WEIGHTS), settings, _notes(name, folder))
+
+
+def _without_masks(name: str) -> VosError:
+    return VosError(
+        f"--mask: expected a mask of each object to follow, as {name} does not find objects itself, found none; "
+        "rvos (zero-shot) and cosnet find objects without masks"
+    )
 
 
 def _origin(folder: Path) -> str:
@@ -131,6 +135,8 @@ def _shipped(method: str | None, *, masks: bool) -> Path:
             "--mask: expected a mask of each object to follow, or a model that finds objects itself (--run of rvos, "
             "zero-shot, or of cosnet), found neither"
         )
+    if not masks and method not in _WITH_MASKS:
+        raise _without_masks(method)
     kind = f"{method} that follows given masks" if masks else f"{method} that works without masks"
     raise VosError(
         f"--method {method}: expected a trained model, as no {kind} comes with vos_tf, found neither --run nor "

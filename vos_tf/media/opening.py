@@ -26,6 +26,7 @@ def open_source(text: str, frame_rate: Fraction | None = None) -> FrameSource:
     """
     if frame_rate is not None and frame_rate <= 0:
         raise VosError(f"frame rate: expected a number above 0, found {frame_rate}")
+    check_source(text)
     path = Path(text)
     if path.is_dir():
         return FrameFolder(path, frame_rate or FOLDER_FRAME_RATE)
@@ -33,13 +34,27 @@ def open_source(text: str, frame_rate: Fraction | None = None) -> FrameSource:
         from vos_tf.media.camera import Camera
 
         return Camera(int(text), frame_rate)
-    if text == PIPE or path.is_file():
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            raise VosError(f"{text}: expected a video, found an image; a folder of images is a video")
-        from vos_tf.media.video_reader import VideoReader
+    from vos_tf.media.video_reader import VideoReader
 
-        return VideoReader(None if text == PIPE else path, frame_rate)
-    raise VosError(
-        f"{text}: expected a video file, a folder of images, - (encoded video through a pipe) or the number of a "
-        "camera, found no such file"
-    )
+    return VideoReader(None if text == PIPE else path, frame_rate)
+
+
+def check_source(text: str) -> None:
+    """Make sure that there can be a video, without opening it: this is quick.
+
+    Args:
+        text: As for `open_source`.
+
+    Raises:
+        VosError: There is no such file, or it is an image.
+    """
+    path = Path(text)
+    if text == PIPE or path.is_dir() or (text.isdecimal() and not path.exists()):
+        return
+    if not path.is_file():
+        raise VosError(
+            f"{text}: expected a video file, a folder of images, - (encoded video through a pipe) or the number of a "
+            "camera, found no such file"
+        )
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise VosError(f"{text}: expected a video, found an image; a folder of images is a video")
