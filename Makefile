@@ -50,8 +50,8 @@ cosnet-davis: $(BIN)/.installed
 	  --set data.options.min_area=0.02 --out records/coco128
 	$(BIN)/python preprocess.py --dataset still_images --root $(PEOPLE) --size short:480 --out records/people
 	$(BIN)/python VOS.py --model cosnet --recipe cosnet_light $(addprefix --trunk-weights ,$(TRUNK)) --run runs/cosnet_light
-	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --scenario-name cosnet
-	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --crf --scenario-name cosnet_crf
+	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --scenario-name cosnet_light
+	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --crf --scenario-name cosnet_light_crf
 
 # The table of light RVOS networks in docs/rvos.md: data, two trainings, three evaluations; about an hour.
 rvos-synthetic: $(BIN)/.installed
