@@ -128,7 +128,7 @@ PAGES = {
         {"data/DAVIS": davis, "data/saliency": SALIENCY}, (OSVOS_RUN, DAVIS_RECORDS, STILL_RECORDS, COSNET_RUN)
     ),
     "rvos.md": Page({"data/DAVIS": davis, "data/youtube_vos": youtube_vos}, (DAVIS_2017_RECORDS, ZERO_SHOT_RUN)),
-    "s2s.md": Page({"data/synthetic": synthetic}),
+    "s2s.md": Page(before=("vos-tf synthesize --out data/synthetic --videos 400 --valid-videos 20 --seed 0",)),
     "segmenting.md": Page({"data/DAVIS": davis}, (DAVIS_RECORDS, DAVIS_RUN)),
     "training.md": Page(
         {"data/DAVIS": davis, "data/YouTubeVOS": youtube_vos},
@@ -142,6 +142,5 @@ PAGES = {
     "rvos_zeroshot_davis.yaml": Page({"DIR": davis, **TRUNK}),
     "rvos_zeroshot_youtube.yaml": Page({"DIR": youtube_vos, **TRUNK}),
     "s2s_davis2016.yaml": Page({"DIR": davis}),
-    "s2s_synthetic.yaml": Page(),
     "s2s_youtube_vos.yaml": Page({"DIR": youtube_vos}),
 }
