@@ -38,8 +38,8 @@ RULES = (
     Rule(r"VOS\.py .*--recipe rvos_(one|zero)shot", "--trunk small --trunk-weights none"),
     Rule(
         r"VOS\.py .*(--recipe rvos_|--model rvos)",
-        "--set model.settings.size=[64,96] --set model.settings.slots=4 --set clips.max_objects=4 --clip-length 1-2 "
-        "--set clips.grow_every=1",
+        "--set model.settings.size=[64,96] --set model.settings.slots=4 --set clips.max_objects=4 "
+        "--set clips.clip_length=1-2 --set clips.grow_every=1",
     ),
     Rule(
         r"VOS\.py .*--recipe cosnet_(davis|tianchi)",
