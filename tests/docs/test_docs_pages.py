@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,8 @@ def check_command(line: str) -> None:
     elif program == "export":
         assert set(json.loads(arguments[0].partition("=")[2])) == {"cluster", "task"}
     else:
-        assert line in ("python -m venv .venv", ". .venv/bin/activate") or shutil.which(program)
+        programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        assert line in ("python -m venv .venv", ". .venv/bin/activate") or shutil.which(program, path=programs)
 
 
 def check_own_command(arguments: list[str]) -> None:
