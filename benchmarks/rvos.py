@@ -40,6 +40,7 @@ def our_work(part: str, clips: int, threads: int) -> Work:
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    from vos_tf.models.folding import folded
     from vos_tf.models.rvos import RVOS, RVOSSettings
 
     network = RVOS(replace(RVOSSettings(), size=SIZE))
@@ -47,7 +48,8 @@ def our_work(part: str, clips: int, threads: int) -> Work:
         return _our_training(network, *_inputs(clips))
     frames, masks = _inputs(1)
     objects = int(part.removeprefix("frame"))
-    step = tf.function(network.step)
+    trunk = folded(network.trunk)  # as a session of `vos_tf.inference.rvos` runs it
+    step = tf.function(lambda image, state: network.advance(network.encode(image, trunk=trunk), state))
     image = tf.constant(frames[0, 0, None])
     state = [network.start(image, tf.constant(masks[0, 0, :objects, ..., None]))]
 

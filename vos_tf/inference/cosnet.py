@@ -31,6 +31,7 @@ from vos_tf.inference.session import Session, VideoSegmenter
 from vos_tf.inference.views import View, check_scales, views
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.models.cosnet import FUSIONS
+from vos_tf.models.folding import folded
 
 FOREGROUND_ID = 1
 SAMPLINGS = ("uniform", "random", "streaming")
@@ -79,7 +80,7 @@ class COSNetGraph(tf.Module):
     """A network's encoder and attention for frames of any size, in several views at once.
 
     Args:
-        network: A `vos_tf.models.cosnet.COSNet`.
+        network: A `vos_tf.models.cosnet.COSNet`; the weights of its trunk are used as they are now.
         looks: The views.
         fusion: How references act together.
     """
@@ -87,6 +88,7 @@ class COSNetGraph(tf.Module):
     def __init__(self, network: Any, looks: Sequence[View], fusion: str) -> None:
         super().__init__(name="cosnet_graph")
         self.network = network
+        self._trunk = folded(network.trunk)
         self._looks = tuple(looks)
         self._fusion = fusion
         least = 2 * network.settings.output_stride
@@ -99,7 +101,7 @@ class COSNetGraph(tf.Module):
         found = []
         for look, size in zip(self._looks, self._sizes, strict=True):
             scaled = shrink_or_grow(image, size)
-            found.append(self.network.encode(scaled[:, :, ::-1] if look.flip else scaled))
+            found.append(self.network.encode(scaled[:, :, ::-1] if look.flip else scaled, trunk=self._trunk))
         return tuple(found)
 
     def segment(self, features: Features, references: Features, size: tuple[int, int]) -> Any:

@@ -10,21 +10,28 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
-from vos_tf.inference.graph import VideoGraph, nearest, to_frame_size
+from vos_tf.inference.graph import FRAME, VideoGraph, nearest, shrink_or_grow, to_frame_size
 from vos_tf.inference.merge import MergeRule, MergingGraph
 from vos_tf.inference.session import Session
 from vos_tf.media.label_maps import VOID, LabelMap, object_ids
+from vos_tf.models.folding import folded
 
 
 class SlotGraph(VideoGraph):
-    """Graphs of such a network; ``advance`` has one for each number of slots.
+    """Graphs of such a network with the weights it has now; ``advance`` has one for each number of slots.
 
     Where that number is known the loop over the slots is unrolled, which is quicker than a loop in the graph.
     """
 
     def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
         super().__init__(network, rule)
+        self._trunk = folded(network.trunk)
         self._by_count: dict[int, Any] = {}
+
+    @tf.function(input_signature=[FRAME])
+    def encode(self, image: Any) -> Any:
+        """Features of frames uint8 ``(B, H, W, 3)``: what is done once per frame."""
+        return self.network.encode(shrink_or_grow(image, self.size), trunk=self._trunk)
 
     def advance(self, features: Any, state: Any, height: Any, width: Any) -> Any:
         """One frame further: probabilities float32 ``(S, H, W)`` at the frame's size, and the new state."""

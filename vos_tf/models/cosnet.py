@@ -200,17 +200,18 @@ class COSNet(keras.Model):
         self.side_head: Any = _classifier(s.feature_filters, 1, "side_head") if s.side_head else None
         self.built = True
 
-    def encode(self, image: Any, training: bool = False) -> Any:
+    def encode(self, image: Any, training: bool = False, trunk: Any = None) -> Any:
         """Features of frames, which depend on nothing else.
 
         Args:
             image: RGB 0..255, float ``(N, H, W, 3)``, of any size.
             training: Normalise by the batch's statistics, and follow them.
+            trunk: In place of the network's own: that one made quicker by `vos_tf.models.folding.folded`.
 
         Returns:
             ``(N, h, w, C)`` at the output stride.
         """
-        return self.pyramid(self.trunk(image, training=training), training=training)
+        return self.pyramid((trunk or self.trunk)(image, training=training), training=training)
 
     def attend(self, features: Any, references: Any, size: Any = None, fusion: str | None = None) -> Any:
         """Logits of frames, each against the same references.

@@ -127,9 +127,9 @@ class RVOS(keras.Model):
             cells.append(cell)
         return cells
 
-    def encode(self, image: Any, training: bool = False) -> RVOSFeatures:
-        """What does not depend on the object: RGB 0..255 ``(N, H, W, 3)`` to features."""
-        scales = list(self.trunk(image, training=training))
+    def encode(self, image: Any, training: bool = False, trunk: Any = None) -> RVOSFeatures:
+        """What does not depend on the object: RGB 0..255 ``(N, H, W, 3)`` to features, by the trunk or a folded one."""
+        scales = list((trunk or self.trunk)(image, training=training))
         for layer in self.deeper:
             scales.append(layer(scales[-1]))
         skips = [
