@@ -7,6 +7,8 @@ from typing import Literal
 
 import typer
 
+from vos_tf.commands.wording import counted
+
 ROOT = typer.Argument(..., metavar="DIR", help="Folder of the data set.", show_default=False)
 TO = typer.Option(..., "--to", help="Layout to write.", show_default=False)
 OUT = typer.Option(..., "--out", help="The new folder.", show_default=False)
@@ -31,8 +33,8 @@ def convert(
         typer.echo(f"note: {note}", err=True)
     if made.finished_before:
         typer.echo("finished before: nothing to do")
-    videos = "1 video" if made.videos == 1 else f"{made.videos} videos"
     typer.echo(
-        f"{root} ({made.source}) -> {out} ({made.layout}): {videos} in {', '.join(made.splits)}, "
-        f"{made.frames} frames, {made.masks} masks"
+        f"{root} ({made.source}) -> {out} ({made.layout}): "
+        f"{counted(made.videos, 'video')} in {', '.join(made.splits)}, "
+        f"{counted(made.frames, 'frame')}, {counted(made.masks, 'mask')}"
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vos_tf.commands.wording import counted
+
 if TYPE_CHECKING:
     from vos_tf.records.manifest import Manifest
 
@@ -85,8 +87,8 @@ def describe(manifest: Manifest) -> str:
     """A manifest in one line."""
     megabytes = sum(shard.bytes for shard in manifest.shards) / 1e6
     text = (
-        f"{manifest.dataset} {manifest.split} at {manifest.size}: {len(manifest.videos)} videos, "
-        f"{manifest.frame_count} frames, {len(manifest.shards)} files, {megabytes:.1f} MB"
+        f"{manifest.dataset} {manifest.split} at {manifest.size}: {counted(len(manifest.videos), 'video')}, "
+        f"{counted(manifest.frame_count, 'frame')}, {counted(len(manifest.shards), 'file')}, {megabytes:.1f} MB"
     )
     return text + (f"; left out: {', '.join(manifest.skipped)}" if manifest.skipped else "")
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from vos_tf.commands.wording import counted
+
 ROOT = typer.Option(..., "--root", help="Folder of YouTube-VOS, with train/.")
 
 
@@ -19,7 +21,7 @@ def split(
     from vos_tf.evaluation.splits import split_training_videos
 
     made = split_training_videos(root, fraction=fraction, unseen=unseen, seed=seed)
-    typer.echo(f"{root / 'train-train'}: {len(made.training)} videos")
-    typer.echo(f"{root / 'train-val'}: {len(made.validation)} videos")
+    typer.echo(f"{root / 'train-train'}: {counted(len(made.training), 'video')}")
+    typer.echo(f"{root / 'train-val'}: {counted(len(made.validation), 'video')}")
     if made.unseen:
         typer.echo(f"categories only in train-val: {', '.join(made.unseen)}")

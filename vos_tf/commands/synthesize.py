@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vos_tf.commands.wording import counted
+
 
 def synthesize(
     out: Annotated[Path, typer.Option(help="Folder of the data set; gets train/ and valid/.", show_default=False)],
@@ -39,7 +41,9 @@ def synthesize(
             folder = generate(
                 out, settings, videos=count, split=split, seed=seed, workers=workers, first_masks_only=first_only
             )
-            typer.echo(f"{folder}: {count} videos of {settings.frames} frames, {height} x {width} pixels")
+            typer.echo(
+                f"{folder}: {counted(count, 'video')} of {counted(settings.frames, 'frame')}, {height} x {width} pixels"
+            )
 
 
 def _parse_size(text: str) -> tuple[int, int]:
