@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vos_tf"
 # From the bottom up: a room may import what stands on a lower floor, or itself.
 FLOORS = [
     {"errors", "version"},
-    {"files", "progress"},
+    {"files", "progress", "wording"},
     {"config", "media"},
     {"datasets"},
     {"models", "losses", "losses_rvos", "losses_rs2s", "records", "evaluation"},

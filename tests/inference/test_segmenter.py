@@ -192,7 +192,7 @@ def test_results_of_two_models_never_mix(tmp_path: Path) -> None:
     scenario = Scenario("abc", "synthetic valid", "0123", {"merge": "argmax"})
     claim_results(tmp_path, scenario)
     claim_results(tmp_path, scenario)
-    with pytest.raises(VosError, match="found results with another model; choose another --scenario-name"):
+    with pytest.raises(VosError, match="found those of other weights; choose another --scenario-name"):
         claim_results(tmp_path, Scenario("xyz", "synthetic valid", "0123", {"merge": "argmax"}))
 
 

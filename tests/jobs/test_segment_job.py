@@ -214,11 +214,26 @@ def test_a_full_disk_leaves_whole_frames(
     assert_masks(Path("out"), wanted)
 
 
+def test_refused_requests_leave_no_trace(request_for: SegmentRequest) -> None:
+    write_label_map(Path("small.png"), mask(1)[:-2])
+    Path("file").write_text("mine")
+    for refused, message in (
+        ({"masks": ("small.png",)}, "small.png: expected 64 x 96 pixels"),
+        ({"masks": ("first.png", f"{COUNT}=late.png")}, f"late.png: .* found one of frame {COUNT}"),
+        ({"video": Path("seen.gif")}, "seen.gif: expected a video file ending in .mp4 or .webm"),
+        ({"out": Path("file")}, "file: expected a folder for results, found a file"),
+    ):
+        with pytest.raises(VosError, match=message):
+            segment_video(replace(request_for, **refused))
+        assert not Path("out").exists()
+    assert Path("file").read_text() == "mine"
+
+
 def test_results_of_other_masks_and_videos_do_not_mix(request_for: SegmentRequest) -> None:
     segment_video(replace(request_for, most=1))
-    with pytest.raises(VosError, match="found results with another fingerprint; choose another --out"):
+    with pytest.raises(VosError, match="found those of other frames or given masks; choose another --out"):
         segment_video(replace(request_for, masks=("late.png",)))
-    other = moving_frames(2, SIZE)[::-1]
+    other = moving_frames(COUNT, SIZE)[::-1]
     encode(Path("other.mp4"), other)
     with pytest.raises(VosError, match="choose another --out"):
         segment_video(replace(request_for, source="other.mp4"))

@@ -48,6 +48,12 @@ def test_a_fitting_model_is_found(shipped: Path, method: str | None, masks: bool
     assert segment_model._shipped(method, masks=masks) == shipped / name
 
 
+def test_without_masks_it_is_the_maskless_recipe_that_is_named(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment_model, "shipped_models", lambda: ())
+    with pytest.raises(VosError, match=r"no rvos that works without masks .* --recipe rvos_zeroshot_davis\)"):
+        chosen("rvos", masks=False)
+
+
 @pytest.mark.parametrize(("method", "masks", "message"), [
     ("cosnet", False, "no cosnet that works without masks comes with vos_tf, found neither --run nor --weights; train"),
     ("rvos", True, "no rvos that follows given masks comes with .* --recipe rvos_oneshot_davis.* --method osvos"),

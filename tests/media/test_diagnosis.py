@@ -103,6 +103,17 @@ def test_phantom_ids_along_edges(tmp_path: Path):
         assert f"{len(ids_in_file) - 1} phantom ids" in problem.found
 
 
+@pytest.mark.parametrize("sigma", [1.0, 3.0, 8.0])
+def test_masks_of_0_and_255_with_softer_edges_are_no_ids(tmp_path: Path, sigma: float):
+    soft = cv2.GaussianBlur(np.kron(disc(255), np.ones((4, 4), np.uint8)), (0, 0), sigma)
+    save(tmp_path / "a.png", soft)
+    for single in (False, True):
+        problems = diagnose_mask(
+            tmp_path / "a.png", frame_size=soft.shape, declared_ids=range(1, 255), single_object=single
+        )
+        assert any("antialiased" in problem.found for problem in problems)
+
+
 def test_solid_undeclared_object_is_no_phantom(tmp_path: Path):
     labels = disc(1)
     labels[0:6, 0:6] = 9

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vos_tf.commands.wording import counted
+from vos_tf.wording import counted
 
 if TYPE_CHECKING:
     from vos_tf.records.manifest import Manifest

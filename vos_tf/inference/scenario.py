@@ -11,6 +11,12 @@ from vos_tf.errors import VosError
 from vos_tf.files import write_json
 
 SCENARIO = "scenario.json"
+_OTHERS = {
+    "model": "other weights",
+    "dataset": "another data set or video",
+    "fingerprint": "other frames or given masks",
+    "settings": "other settings",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ def claim_results(folder: Path, scenario: Scenario, option: str = "--scenario-na
     """
     path = folder / SCENARIO
     content = asdict(scenario)
+    if folder.exists() and not folder.is_dir():
+        raise VosError(f"{folder}: expected a folder for results, found a file; choose another {option}")
     if not path.is_file():
         found = [item.name for item in folder.iterdir() if not item.name.startswith(".")] if folder.is_dir() else []
         if found:
@@ -57,5 +65,5 @@ def claim_results(folder: Path, scenario: Scenario, option: str = "--scenario-na
     if changed:
         raise VosError(
             f"{folder}: expected an empty folder or results of the same model, data and settings, "
-            f"found results with another {', '.join(changed)}; choose another {option}"
+            f"found those of {' and '.join(_OTHERS[key] for key in changed)}; choose another {option}"
         )

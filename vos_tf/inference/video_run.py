@@ -64,7 +64,7 @@ def segment_frames(
         source: The video.
         frames: Its frames, from the first one on.
         masks: Masks of objects, at the frames in which they join or are set right; none where the segmenter finds
-            objects itself.
+            objects itself. They were checked (`GivenMasks.check`).
         most: Largest number of frames; all if not given.
 
     Raises:
@@ -74,7 +74,6 @@ def segment_frames(
     frames = islice(frames, most)
     first = next(frames)
     size = (first.image.shape[0], first.image.shape[1])
-    masks.check(source, size)
     known = SourceFrames(source) if source.lasting and source.length else iter(())
     session = segmenter.session_through(known, size, source.name)
     prepared = ahead((frame, session.prepare(frame.image)) for frame in chain([first], frames))

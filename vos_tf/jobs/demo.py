@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from vos_tf.errors import VosError
 
@@ -60,18 +61,23 @@ def _run(command: str, *arguments: str) -> None:
 
 
 def _summary(run: Path, results: Path, data: Path) -> None:
-    ours, baseline = (_mean_j(results / name / "scores.json") for name in ("s2s", "first_mask"))
-    overlay = sorted((results / "s2s" / "overlays").glob("*.png"))[0]
+    scores, baseline = (_scores(results / name / "scores.json") for name in ("s2s", "first_mask"))
+    sequences = sorted(scores["sequences"], key=lambda name: float(scores["sequences"][name]["J"]["mean"]))
+    overlay = results / "s2s" / "overlays" / f"{sequences[len(sequences) // 2]}.png"
     _say()
-    _say(f"mean J on unseen videos  {ours:.3f}")
-    _say(f"first mask repeated      {baseline:.3f}  (what has to be beaten)")
+    _say(f"mean J on unseen videos  {_mean_j(scores):.3f}")
+    _say(f"first mask repeated      {_mean_j(baseline):.3f}  (what has to be beaten)")
     _say(f"videos                   {data}")
     _say(f"masks                    {results / 's2s'}")
-    _say(f"overlay picture          {overlay}")
+    _say(f"overlay picture          {overlay}  (neither the best video nor the worst)")
     _say(f"report                   {results / 's2s' / 'report.html'}")
     _say(f"SavedModel               {run / 'saved_model'}")
 
 
-def _mean_j(path: Path) -> float:
-    scores = json.loads(path.read_text(encoding="utf-8"))
+def _scores(path: Path) -> dict[str, Any]:
+    scores: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return scores
+
+
+def _mean_j(scores: dict[str, Any]) -> float:
     return float(scores["overall"]["all"]["J"]["mean"])

@@ -38,6 +38,7 @@ from vos_tf.progress import progress
 from vos_tf.report.tracks import Tracks
 from vos_tf.report.video_products import OverlayStyle, VideoProducts, opened_products, write_contact_sheet
 from vos_tf.report.video_report import PAGE, REPORT, VideoSummary, write_video_report
+from vos_tf.wording import counted
 
 MASKS = "masks"
 OVERLAYS = "overlays"
@@ -101,12 +102,13 @@ def segment_video(request: SegmentRequest) -> None:
         IncompleteError: The video ended early; the frames before are done.
     """
     if request.video is not None:
-        check_video_writing()
+        check_video_writing(request.video)
     source = open_source(request.source, request.frame_rate)
     masks = open_masks(request.masks)
     out = request.out or Path("results") / source.name
     frames = iter(source)
     first = next(frames)
+    masks.check(source, (first.image.shape[0], first.image.shape[1]))
     chosen = choose_model(
         request.method,
         request.model,
@@ -188,7 +190,9 @@ class _Run:
                     if not self._source.endless:
                         raise
                     notes.append("stopped by hand")
-            notes += [f"not used, as its frame did not come: {mask}" for mask in self._masks.left_over()]
+            for mask in self._masks.left_over():
+                notes.append(f"not used, as its frame did not come: {mask}")
+                _say(f"note: {notes[-1]}")
             stopped = len(self._tracks.frames) == self._request.most
             self._finish(products, notes, time.monotonic() - began, complete=ended is None and not stopped)
         self._say_where()
@@ -252,7 +256,7 @@ class _Run:
         source, (height, width) = self._source, last.image.shape[:2]
         tiles = products.spread.tiles()
         count = len(self._tracks.frames)
-        note = f"{count} frames of {width}x{height}, {self._chosen.method} with {self._chosen.origin}"
+        note = f"{counted(count, 'frame')} of {width}x{height}, {self._chosen.method} with {self._chosen.origin}"
         write_contact_sheet(self._out / SHEET, tiles, source.name, note)
         summary = VideoSummary(
             source=source.label,

@@ -28,6 +28,7 @@ _RECIPES = {
     "rvos": "rvos_oneshot_davis",
     "cosnet": "cosnet_light",
 }
+_MASKLESS_RECIPES = {"rvos": "rvos_zeroshot_davis", "cosnet": "cosnet_light"}
 _MADE_UP = "synthetic"
 
 
@@ -137,10 +138,11 @@ def _shipped(method: str | None, *, masks: bool) -> Path:
         )
     if not masks and method not in _WITH_MASKS:
         raise _without_masks(method)
+    recipe = _RECIPES[method] if masks else _MASKLESS_RECIPES[method]
     kind = f"{method} that follows given masks" if masks else f"{method} that works without masks"
     raise VosError(
         f"--method {method}: expected a trained model, as no {kind} comes with vos_tf, found neither --run nor "
-        f"--weights; train one (python VOS.py --recipe {_RECIPES[method]}), import one (vos-tf import)"
+        f"--weights; train one (python VOS.py --recipe {recipe}), import one (vos-tf import)"
         + (f", or take --method {PREFERRED}" if masks and method != PREFERRED else "")
     )
 

@@ -20,6 +20,7 @@ from vos_tf.media.label_maps import LabelMap
 from vos_tf.progress import progress
 from vos_tf.records.manifest import MANIFEST, Manifest, RecordEntry, read_manifest
 from vos_tf.report.overlays import Picture, Tile, contact_sheet, encode_picture, evenly_spaced, labelled_tile
+from vos_tf.wording import counted
 
 COLUMNS = 4
 STILLS_ON_A_SHEET = 24
@@ -87,7 +88,7 @@ def show_sequences(request: ShowRequest) -> list[Path]:
             if shown.length == 1:
                 stills += [Tile(_no_higher_than_wide(tile.picture), name) for tile in shown.tiles]
             else:
-                note = f"{title}: {shown.length} frames of {shown.size[1]}x{shown.size[0]}"
+                note = f"{title}: {counted(shown.length, 'frame')} of {shown.size[1]}x{shown.size[0]}"
                 written.append(_write(request.out / f"{file_name(name)}.png", shown.tiles, name, note, request.width))
             bar.advance(note=name)
     for number, first in enumerate(range(0, len(stills), STILLS_ON_A_SHEET)):

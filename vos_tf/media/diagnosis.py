@@ -18,6 +18,8 @@ from vos_tf.media.label_maps import BACKGROUND, MAX_OBJECT_ID, VOID, LabelMap
 
 FEWEST_PHANTOMS = 4
 """Thin ids from which on a mask counts as antialiased when its ids were not declared."""
+MOST_TINY = 16
+"""Largest number of objects without 3x3 pixels that a mask is thought to have."""
 MAX_NAMED_IDS = 8
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _GREY_OR_INDEXED = frozenset({"P", "L", "1"})
@@ -181,7 +183,8 @@ def _id_problems(path: Path, labels: LabelMap, declared: frozenset[int], introdu
     if len(phantoms) < max(FEWEST_PHANTOMS, len(shown) / 2):
         phantoms -= declared
     if shown == phantoms and counts[VOID] and declared:
-        found = f"only 0 and {VOID}: a binary mask, in which {VOID} would mean void"
+        edges = " with soft edges" if phantoms else ""
+        found = f"only 0 and {VOID}{edges}: a binary mask, in which {VOID} would mean void"
         problems.append(Problem(name, f"object ids 1..{MAX_OBJECT_ID}", found))
     if phantoms:
         pixels = int(counts[sorted(phantoms)].sum())
@@ -208,7 +211,8 @@ def _ids(ids: Collection[int]) -> str:
 def thin_values(labels: LabelMap) -> tuple[int, ...]:
     """Values that only occur as a thin seam: nowhere 3x3 pixels of them, always beside larger regions.
 
-    This is what antialiasing or a re-quantised palette leaves along the edge between two ids.
+    This is what antialiasing or a re-quantised palette leaves along the edge between two ids. Where there are more than
+    `MOST_TINY` values without 3x3 pixels, edges are so soft that all of these count, however far from larger regions.
     """
     # OpenCV's histogram takes a third of the time of NumPy's, and most masks need no more than it.
     present = np.flatnonzero(cv2.calcHist([labels], [0], None, [VOID + 1], [0, VOID + 1]))
@@ -218,6 +222,8 @@ def thin_values(labels: LabelMap) -> tuple[int, ...]:
     same = cv2.erode(labels, _NEIGHBOURS) == cv2.dilate(labels, _NEIGHBOURS)
     solid = frozenset(np.unique(labels[same]).tolist())
     thin = [int(value) for value in present if int(value) not in solid and value not in (BACKGROUND, VOID)]
+    if len(thin) > MOST_TINY:
+        return tuple(thin)
     if not thin or len(solid) < 2:
         return ()
     solid_map = np.isin(labels, sorted(solid)).astype(np.uint8)

@@ -68,13 +68,14 @@ class VideoReader(FrameSource):
         self._waiting: tuple[InputContainer, VideoStream] | None = (container, stream)
         self._given_rate = frame_rate
         self.frame_rate = frame_rate or stream.average_rate or stream.guessed_rate or DEFAULT_FRAME_RATE
-        self.length = stream.frames or None
+        self._listed = stream.frames
+        self.length = self._listed or None
         if self.length is None and container.duration and stream.average_rate:
             self.length = round(Fraction(container.duration, av.time_base) * stream.average_rate)
 
     def knows(self, frame: str) -> bool:
-        """Whether there can be such a frame: as many as the file says may be wrong, so any number can."""
-        return frame.isdecimal()
+        """Whether there can be such a frame: never behind those that the file lists; any number where it lists none."""
+        return frame.isdecimal() and (not self._listed or int(frame) < self._listed)
 
     def read(self) -> Iterator[TimedFrame]:
         """See `vos_tf.media.frame_source.FrameSource.read`."""

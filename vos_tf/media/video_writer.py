@@ -68,16 +68,28 @@ def write_video(path: Path, frames: Iterable[RGBImage], frame_rate: Fraction, qu
     return video.frames
 
 
-def check_video_writing() -> None:
+def check_video_writing(path: Path | None = None) -> None:
     """Make sure that videos can be written, before long work that ends in one.
 
+    Args:
+        path: The file, if it is known already.
+
     Raises:
-        VosError: PyAV is not installed.
+        VosError: The file has a suffix that no format has here, or PyAV is not installed.
     """
+    if path is not None:
+        _format(path)
     try:
         import av  # noqa: F401
     except ImportError:
         raise VosError("writing a video: expected PyAV, found no such package; pip install 'vos-tf[video]'") from None
+
+
+def _format(path: Path) -> _Format:
+    kind = _FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise VosError(f"{path}: expected a video file ending in {' or '.join(_FORMATS)}, found {path.suffix!r}")
+    return kind
 
 
 class VideoFile:
@@ -145,9 +157,7 @@ def opened_video(
     check_video_writing()
     import av
 
-    kind = _FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise VosError(f"{path}: expected a video file ending in {' or '.join(_FORMATS)}, found {path.suffix!r}")
+    kind = _format(path)
     if frame_rate <= 0:
         raise VosError(f"{path}: expected a frame rate above 0, found {frame_rate}")
     crf = str(_QUALITY[path.suffix.lower()] if quality is None else quality)

@@ -160,7 +160,7 @@ def _draw(axes: Axes, kind: _Panel, histories: Sequence[History], smooth: float,
     axes.set_xlabel(by)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True, min_n_ticks=1))
     # Under the panel, where no curve runs.
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.14), frameon=False, fontsize=9)
 

@@ -1,4 +1,4 @@
-"""How commands put numbers into words."""
+"""Numbers in sentences for users."""
 
 from __future__ import annotations
 
