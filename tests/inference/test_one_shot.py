@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import vos_tf
 from vos_tf.errors import VosError
@@ -236,6 +237,14 @@ def test_snapping_comes_last_but_leaves_given_masks_alone(parent: Any, monkeypat
     results = list(segmenter_of(parent, steps=0, snap=True).stream(FRAMES[:2], first=only(3)))
     np.testing.assert_array_equal(results[0].labels, np.where(LABELS[0] == 3, 3, 8))
     np.testing.assert_array_equal(results[1].labels, np.where(plain[1].labels > 0, 0, 8))
+
+
+def test_given_masks_win_no_pixel_by_snapping(parent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "vos_tf.inference.one_shot.snap_label_map", lambda image, labels, settings: ndimage.grey_dilation(labels, 5)
+    )
+    first = next(iter(segmenter_of(parent, steps=0, snap=True).stream(FRAMES[:1], first=only(3))))
+    np.testing.assert_array_equal(first.labels, only(3))
 
 
 def test_learning_goes_on_from_own_masks(parent: Any) -> None:

@@ -25,7 +25,7 @@ from vos_tf.inference.one_shot_options import Options, default_options
 from vos_tf.inference.session import Session, VideoSegmenter, read_frame, read_labels
 from vos_tf.inference.snapping import snap_label_map
 from vos_tf.inference.zooming import window_around
-from vos_tf.media.label_maps import LabelMap
+from vos_tf.media.label_maps import LabelMap, object_ids
 from vos_tf.training.finetune import Values
 from vos_tf.training.finetune_online import certain_labels, own_masks_settings
 from vos_tf.training.finetune_samples import AnnotatedFrame, FrameSamples
@@ -135,7 +135,9 @@ class OneShotSession(Session):
         if options.learns_on and self._frames % options.adaptation.every == 0:
             self._learn_on(frame, np.asarray(probabilities), labels)
         if options.snap:
-            labels = np.where(given > 0, given, snap_label_map(frame, labels, options.snapping))
+            snapped = snap_label_map(frame, labels, options.snapping)
+            # Masks that are given lose no pixel, and win none.
+            labels = np.where((given > 0) | np.isin(snapped, object_ids(given)), labels, snapped)
         self._last = labels
         return labels
 
