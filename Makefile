@@ -34,6 +34,7 @@ s2s-presets: $(BIN)/.installed
 	$(BIN)/vos-tf synthesize --out data/synthetic --videos 400 --valid-videos 20 --seed 0
 	$(BIN)/python VOS.py --recipe s2s_synthetic --run runs/s2s_synthetic
 	$(BIN)/python VOS_evaluate.py --run runs/s2s_synthetic $(VALID) --scenario-name s2s_synthetic
+	$(BIN)/python VOS_evaluate.py --run runs/s2s_synthetic $(VALID) --test-flip --test-scales 1,1.5 --scenario-name s2s_views
 	$(BIN)/python VOS_evaluate.py --run runs/s2s_synthetic $(VALID) --online-steps 100 --scenario-name s2s_online
 	set -e; for preset in $(PRESETS); do \
 	  loss=cross_entropy; if [ $$preset = rs2s ]; then loss=rs2s; fi; \

@@ -15,12 +15,13 @@ from golden_outputs import Golden, load_golden
 from vos_tf.config import TrainingSettings
 from vos_tf.losses_cosnet import absolute_error
 from vos_tf.models.cosnet import PAIR, TIANCHI, COSNet
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.porting.assign import assign
 from vos_tf.porting.cosnet import cosnet_names, tianchi_names
 from vos_tf.porting.layouts import Entry
 from vos_tf.training.objectives import make_objective
-from vos_tf.training.optimizers import ParameterGroup, make_optimizer
+from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.schedules import learning_rate
 from vos_tf.training.steps import TrainingStep
 

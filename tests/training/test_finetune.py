@@ -12,8 +12,8 @@ import pytest
 from keras import ops
 
 from vos_tf.errors import VosError
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.training.finetune import Finetuner, FinetuneSettings
-from vos_tf.training.optimizers import ParameterGroup
 
 SETTINGS = FinetuneSettings(steps=6, learning_rate=0.05)
 

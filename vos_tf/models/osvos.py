@@ -17,6 +17,7 @@ from keras import ops
 
 from vos_tf.errors import VosError
 from vos_tf.models.backbones import TRUNKS, TrunkKind, load_trunk_weights
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.models.upsampling import CROPS, LearnedUpsampling, crop, crop_start, upsample_bilinear
 from vos_tf.models.vgg import VGG_STRIDES, vgg16_stages, vgg19_bn_stages
 
@@ -103,23 +104,6 @@ class OSVOSLogits(NamedTuple):
 
 class OSVOSState(NamedTuple):
     """OSVOS remembers nothing between frames."""
-
-
-@dataclass(frozen=True)
-class ParameterGroup:
-    """Weights that learn at one rate.
-
-    Attributes:
-        name: ``trunk``, ``side``, ``score``, ``fuse`` with ``_weights`` or ``_biases``, or ``upsampling_weights``.
-        variables: The trainable ones.
-        rate: The authors' multiplier of the learning rate.
-        decay: Whether weight decay applies.
-    """
-
-    name: str
-    variables: tuple[Any, ...]
-    rate: float
-    decay: bool
 
 
 @keras.saving.register_keras_serializable("vos_tf")
@@ -300,7 +284,11 @@ class OSVOS(keras.Model):
         return self.advance(self.encode(image), state)
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
-        """All trainable weights by the rate at which the authors train them."""
+        """All trainable weights by the rate at which the authors train them.
+
+        Names are ``trunk``, ``side``, ``score`` and ``fuse`` with ``_weights`` or ``_biases``, and
+        ``upsampling_weights``.
+        """
         weights, biases = _by_rank(self.trunk.trainable_variables)
         upsampling = [layer.kernel for layer in (*self.upsample, *self.score_upsample)]
         return (

@@ -21,10 +21,11 @@ from keras import ops
 
 from vos_tf.config import TrainingSettings, one_of
 from vos_tf.errors import VosError
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.progress import clock as as_clock
 from vos_tf.progress import progress
-from vos_tf.training.optimizers import ParameterGroup, make_optimizer
+from vos_tf.training.optimizers import make_optimizer
 
 THREADS = 2
 BATCHES_AHEAD = 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras import ops
@@ -11,8 +11,8 @@ from keras import ops
 from vos_tf.config import one_of
 from vos_tf.losses import class_balanced_cross_entropy
 from vos_tf.media.label_maps import VOID
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.training.finetune import FinetuneSettings
-from vos_tf.training.optimizers import ParameterGroup
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class OSVOSFinetuneSettings(FinetuneSettings):
 def finetuned_groups(network: Any, settings: OSVOSFinetuneSettings) -> Sequence[ParameterGroup]:
     """The weights of an `vos_tf.models.osvos.OSVOS` that online fine-tuning trains."""
     return [
-        ParameterGroup(group.name, group.variables, group.rate if settings.rates == "authors" else 1.0, group.decay)
+        group if settings.rates == "authors" else replace(group, rate=1.0)
         for group in network.parameter_groups()
         if group.variables and not (settings.trainable == "head" and group.name.startswith("trunk"))
     ]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vos_tf.errors import VosError
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.media.label_maps import VOID, LabelMap
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.augment import GREY, colour_matrix, draw_change, move_image, move_labels
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.pipeline.motion import animate
@@ -25,7 +26,6 @@ from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune import FinetuneSettings
 from vos_tf.training.finetune_samples import AnnotatedFrame
 from vos_tf.training.objectives import make_objective, resolve_objective
-from vos_tf.training.optimizers import ParameterGroup
 
 # Where objects move by themselves: frames of a video from one frame of a clip to the next, least and most.
 STRIDES = (1, 4)

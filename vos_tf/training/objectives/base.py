@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 
 from vos_tf.config import fill
 from vos_tf.errors import VosError
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.pipeline.options import ClipOptions
-from vos_tf.training.optimizers import ParameterGroup
 
 # Each module holds a frozen dataclass ``Settings`` and a function ``make(settings, objects)``; one that learns
 # otherwise from batches of still images alone, too, a function ``make_for_stills(settings, objects)``; one whose

@@ -23,9 +23,9 @@ from vos_tf.losses_cosnet import (
     orthogonality_penalty,
     positive_ratio_loss,
 )
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objectives.base import Outcome
-from vos_tf.training.optimizers import ParameterGroup
 
 LOSSES = ("positive_ratio", "frame_ratio", "balanced", "absolute")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras import ops
@@ -12,9 +12,9 @@ from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.losses import deep_supervision, loss_weights, object_targets
 from vos_tf.models.layers import fold_time
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objectives.base import Outcome
-from vos_tf.training.optimizers import ParameterGroup
 
 # Weight of each side's loss beside the fused map's, which always counts 1 (the authors' three stages).
 SUPERVISION = {"strong": 1.0, "weak": 0.5, "none": 0.0}
@@ -67,9 +67,7 @@ class OSVOSObjective:
     def groups(self, network: Any) -> Sequence[ParameterGroup]:
         """The network's groups, with the authors' rates or all alike."""
         return [
-            ParameterGroup(
-                group.name, group.variables, group.rate if self.settings.rates == "authors" else 1.0, group.decay
-            )
+            group if self.settings.rates == "authors" else replace(group, rate=1.0)
             for group in network.parameter_groups()
             if group.variables and (self.settings.train_trunk or not group.name.startswith("trunk"))
         ]

@@ -12,9 +12,9 @@ from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, soft_jaccard
 from vos_tf.losses_rs2s import CLASSES, rs2s_loss
+from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objectives.base import Outcome
-from vos_tf.training.optimizers import ParameterGroup
 
 
 @dataclass(frozen=True)
