@@ -26,7 +26,7 @@ install: $(BIN)/.installed
 demo: $(BIN)/.installed
 	$(BIN)/vos-tf demo --out demo
 
-# The tables of S2S in docs/s2s.md: the paper's network, online learning, and all presets in short; about an hour and a half.
+# The tables of S2S in docs/s2s.md: the paper's network, online learning, and all presets in short; about three hours on one core.
 PRESETS := paper paper_fc6 paper_fc6_7x7 shashankvkt toghi rs2s
 VALID := --dataset synthetic --root data/synthetic --split valid
 SHORT := --n_epochs 10 --set clips.grow_every=1 --set clips.clips_per_epoch=270 --set training.export=false
