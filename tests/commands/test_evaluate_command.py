@@ -56,7 +56,7 @@ def test_options_reach_the_fine_tuning(models: Path, tiny_world: Path, tmp_path:
     assert "adapted" not in result.output.replace(str(tmp_path), "")  # no stranger to the scores
     again = call(models, tiny_world, tmp_path, "osvos", "--steps", "3")
     assert isinstance(again.exception, VosError)
-    assert "found results with another settings" in str(again.exception)
+    assert "found those of other settings" in str(again.exception)
 
 
 @pytest.mark.parametrize(

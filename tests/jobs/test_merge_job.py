@@ -142,7 +142,7 @@ def test_merging_continues_and_notices_new_maps(tmp_path: Path, monkeypatch: pyt
     merge_folder(maps, out, MergeRule())
     assert (out / "a" / "0.png").stat().st_mtime_ns == stamps[out / "a" / "0.png"]
     assert [int(read_label_map(out / "a" / f"{frame}.png")[0, 0]) for frame in range(3)] == [1, 1, 2]
-    with pytest.raises(VosError, match="found results with another settings; choose another --out"):
+    with pytest.raises(VosError, match="found those of other settings; choose another --out"):
         merge_folder(maps, out, MergeRule("argmax", 0.4))
 
 
