@@ -147,8 +147,10 @@ class VideoReader(FrameSource):
                     raise _Break(
                         f"expected video up to {timestamp(whole)}, found the end of the file" if too_early else _DAMAGED
                     )
+                # A transport stream that was cut off says nothing of the frame that it lacks.
+                ends = packet.size == 0 and "mpegts" in container.format.name
                 for frame in cast("list[VideoFrame]", packet.decode()):
-                    if frame.is_corrupt:
+                    if frame.is_corrupt or (ends and last is not None and last.duration and not _follows(frame, last)):
                         raise _Break(_DAMAGED)
                     last = frame
                     yield frame
@@ -205,9 +207,7 @@ def _end(packet: Packet[Any]) -> Fraction:
 def _left(stream: VideoStream, last: VideoFrame | None) -> Iterator[VideoFrame]:
     """Good frames that are still in the decoder, as long as each begins where the one before it ends."""
     for frame in stream.codec_context.decode(None):
-        if frame.is_corrupt or last is None or frame.pts is None or last.pts is None:
-            return
-        if not last.duration or abs(frame.pts - last.pts - last.duration) > last.duration / 2:
+        if frame.is_corrupt or last is None or not _follows(frame, last):
             return
         last = frame
         yield frame
@@ -217,3 +217,10 @@ def _pixels(frame: VideoFrame) -> RGBImage:
     image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+
+
+def _follows(frame: VideoFrame, last: VideoFrame) -> bool:
+    """Whether a frame begins where the one before it ends."""
+    if frame.pts is None or last.pts is None or not last.duration:
+        return False
+    return abs(frame.pts - last.pts - last.duration) <= last.duration / 2
