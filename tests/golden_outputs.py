@@ -39,7 +39,7 @@ class Golden(NamedTuple):
         """Nine in ten numbers are within the fixture's tolerance; none is off by more than ``largest`` of itself.
 
         For what five updates changed: some elements of a gradient are zero but for rounding, and Adam makes whole steps
-        of them. Where this is used, the same code keeps the tolerance with all sums in double precision.
+        of them. Each test says what of it is left in double precision.
         """
         wanted, found = self.arrays[key].astype(np.float64), np.asarray(answer)
         assert (np.abs(found - wanted) <= self.rules.tolerance(self.meta, self.arrays, key)).mean() >= 0.9

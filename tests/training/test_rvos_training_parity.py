@@ -84,6 +84,14 @@ def answers(golden: Golden, trajectory: str, **objective: Any) -> dict[str, Any]
 
 
 SLOW = pytest.mark.slow
+# What leaves the fixture's tolerance in single precision. In double precision ``clean`` of ResNet-34 is within a
+# seventh of it; the larger rates of the trunk still leave it in one to three of a hundred tensors, by up to 8 times.
+ROUNDED = {
+    ("oneshot_previous_inference_mask_resnet34", "clean"): ("changes",),
+    ("oneshot_previous_inference_mask_resnet34", "clean_cnn1e-4"): ("changes", "buffers"),
+    ("oneshot_previous_mask_resnet34", "clean_cnn1e-4"): ("changes", "buffers"),
+    ("zeroshot_resnet50", "clean_cnn1e-4"): ("changes", "buffers"),
+}
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -100,14 +108,15 @@ SLOW = pytest.mark.slow
 def test_five_updates_are_the_originals(variant: str, objective: dict[str, str], trajectory: str, shared: Path) -> None:
     golden = load_golden(shared, f"rvos_train_{variant}")
     found = answers(golden, trajectory, **objective)
-    loss = f"loss/{trajectory}"
-    assert golden.problems({loss: found.pop(loss)}) == []
-    for key, answer in found.items():
-        if "resnet" in variant:
-            # In double precision: all of ``clean`` of ResNet-34 within a seventh of the tolerance, 98 of 100 elsewhere.
-            golden.assert_alike_but_for_rounding(key, answer, largest=0.04 if "resnet50" in variant else 0.01)
-        else:
-            assert golden.problems({key: answer}) == []
+    changes, buffers = f"delta_norm/{trajectory}", f"buffer_norm/{trajectory}"
+    if (variant, trajectory) == ("zeroshot_resnet50", "clean"):
+        # Adam makes whole steps of gradients that are little more than rounding.
+        np.testing.assert_allclose(found.pop(changes), golden.arrays[changes], rtol=0.02)
+    for key in ROUNDED.get((variant, trajectory), ()):
+        name = buffers if key == "buffers" else changes
+        largest = 0.04 if "resnet50" in variant else 0.01
+        golden.assert_alike_but_for_rounding(name, found.pop(name), largest=largest)
+    assert golden.problems(found) == []
 
 
 def test_rates_of_duplicate_updates_are_how_often_the_original_held_each_weight(shared: Path) -> None:
