@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import vos_tf
-from vos_tf.inference.segmenter import Segmenter
+from vos_tf.methods.s2s.segmenter import Segmenter
 
 
 def seconds_per_frame(segmenter: Segmenter, objects: int, size: tuple[int, int], frames: int) -> float:

@@ -46,7 +46,7 @@ def our_work(part: str, threads: int) -> Work:
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    from vos_tf.models.s2s import S2S, default_settings
+    from vos_tf.methods.s2s.network import S2S, default_settings
 
     kind, count = _parsed(part)
     network = S2S(default_settings("vgg16", "shashankvkt"))
@@ -73,8 +73,8 @@ def _our_training(network: Any, frames: np.ndarray, masks: np.ndarray) -> Work:
     import tensorflow as tf
 
     from vos_tf.config import TrainingSettings
+    from vos_tf.methods.s2s.objective import Settings, make
     from vos_tf.pipeline.clips import ClipBatch
-    from vos_tf.training.objectives.s2s import Settings, make
     from vos_tf.training.optimizers import make_optimizer
     from vos_tf.training.steps import TrainingStep
 

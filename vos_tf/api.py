@@ -21,7 +21,7 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
             a model that comes with vos_tf.
         rule: How objects are merged; arg-max against 0.5 if not given.
         **options: How the model segments, where it differs from its defaults: the fields of
-            `vos_tf.inference.state_options.Options` for ``s2s`` (``objects_per_call=2``), of
+            `vos_tf.methods.s2s.options.Options` for ``s2s`` (``objects_per_call=2``), of
             `vos_tf.inference.one_shot_options.Options` for ``osvos`` (``finetune={"steps": 100}``), of
             `vos_tf.inference.rvos.OneShotOptions` or ``ZeroShotOptions`` for ``rvos`` (``decode="all"``), of
             `vos_tf.inference.cosnet.Options` for ``cosnet`` (``references=3``), and for all of them those of
@@ -57,7 +57,7 @@ def build(
         weights: A ``.weights.h5`` file of the same network; random weights if not given.
         rule: As for `load`.
         options: As for `load`.
-        **settings: Settings of the network that differ from the defaults, as in `vos_tf.models.s2s.S2SSettings` or
+        **settings: Settings of the network that differ from the defaults, as in `vos_tf.methods.s2s.network.S2SSettings` or
             `vos_tf.models.osvos.OSVOSSettings`; and ``preset``, a published variant of ``s2s``.
 
     Raises:

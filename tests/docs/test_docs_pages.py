@@ -26,7 +26,7 @@ from vos_tf.inference.one_shot_options import Options as OSVOSOptions
 from vos_tf.inference.one_shot_options import default_options
 from vos_tf.inference.rvos import OneShotOptions, ZeroShotOptions
 from vos_tf.inference.shared_options import SharedOptions
-from vos_tf.inference.state_options import Options as S2SOptions
+from vos_tf.methods.s2s.options import Options as S2SOptions
 from vos_tf.models.registry import build_network, default_settings, resolve_settings
 from vos_tf.training.run import SECTIONS, run_config
 

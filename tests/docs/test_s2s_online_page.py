@@ -10,7 +10,7 @@ import yaml
 from docs_pages import DOCS, table_rows
 
 from vos_tf.inference.merge_rules import THRESHOLDS
-from vos_tf.inference.state_options import default_options
+from vos_tf.methods.s2s.options import default_options
 
 
 @pytest.mark.parametrize(("trunk", "column"), [("vgg16", 1), ("mobilenet_v2", 1), ("small", 2)])

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from docs_pages import DOCS, table_rows
 
-from vos_tf.models.s2s_settings import PRESETS, default_settings
+from vos_tf.methods.s2s.settings import PRESETS, default_settings
 
 
 def plain(value: Any) -> Any:

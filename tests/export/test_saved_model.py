@@ -17,7 +17,7 @@ import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
-from vos_tf.inference.segmenter import Segmenter
+from vos_tf.methods.s2s.segmenter import Segmenter
 
 
 @pytest.fixture(scope="module")

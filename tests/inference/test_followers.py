@@ -13,8 +13,8 @@ import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.merge import MergingGraph
 from vos_tf.inference.overlapping import ahead
-from vos_tf.inference.segmenter import Segmenter
-from vos_tf.inference.state_options import Options
+from vos_tf.methods.s2s.options import Options
+from vos_tf.methods.s2s.segmenter import Segmenter
 
 SIZE = (32, 48)
 

@@ -21,7 +21,7 @@ from vos_tf.inference.views import View, ViewsSegmenter, check_scales, resized, 
 # work is done, but not the masks. `vos_tf.inference.shared_options` has the options of all of them; a module that has
 # the option ``test_scales`` itself averages over scales itself.
 _METHODS = {
-    "s2s": "vos_tf.inference.segmenter",
+    "s2s": "vos_tf.methods.s2s.segmenter",
     "osvos": "vos_tf.inference.one_shot",
     "rvos": "vos_tf.inference.rvos",
     "cosnet": "vos_tf.inference.cosnet",

@@ -16,7 +16,7 @@ from vos_tf.pipeline.options import ClipOptions
 # otherwise from batches of still images alone, too, a function ``make_for_stills(settings, objects)``; one whose
 # settings need some of the network or the clips, a function ``check(settings, network_settings, clip_options)``.
 _OBJECTIVES = {
-    "s2s": "vos_tf.training.objectives.s2s",
+    "s2s": "vos_tf.methods.s2s.objective",
     "rvos": "vos_tf.training.objectives.rvos",
     "osvos": "vos_tf.training.objectives.osvos",
     "cosnet": "vos_tf.training.objectives.cosnet",

@@ -13,12 +13,12 @@ import pytest
 import tensorflow as tf
 
 from vos_tf.errors import VosError
+from vos_tf.methods.s2s.network import PRESETS, S2S, S2SSettings, default_settings
+from vos_tf.methods.s2s.polyphase import UpDownConvolution
 from vos_tf.models.exchange import load_model, save_model
 from vos_tf.models.layers import NORMALIZATIONS, ImageNormalization
 from vos_tf.models.normalizations import for_other_images
-from vos_tf.models.phases import UpDownConvolution
 from vos_tf.models.registry import resolve_settings
-from vos_tf.models.s2s import PRESETS, S2S, S2SSettings, default_settings
 
 SMALLER: dict[str, Any] = {"size": (32, 48), "state_filters": 8}
 RNG = np.random.default_rng(0)

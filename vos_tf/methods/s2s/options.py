@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vos_tf.errors import VosError
-from vos_tf.training.finetune_s2s import S2SFinetuneSettings
+from vos_tf.methods.s2s.finetuning import S2SFinetuneSettings
 
 
 @dataclass(frozen=True)

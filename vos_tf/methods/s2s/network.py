@@ -2,7 +2,7 @@
 
 ``c0, h0 = Initializer(x0, y0)``; then for each frame ``e = Encoder(x)``, ``c, h = ConvLSTM(e, c, h)``,
 ``y = Decoder(h)``. The mask enters only through the initial state. Its published variants are settings of this network
-(`vos_tf.models.s2s_settings.PRESETS`); one of them has ConvLSTMs at finer scales, too.
+(`vos_tf.methods.s2s.settings.PRESETS`); one of them has ConvLSTMs at finer scales, too.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import keras
 from keras import ops
 
 from vos_tf.errors import VosError
+from vos_tf.methods.s2s.parts import build_decoder, build_encoder, build_initializer
+from vos_tf.methods.s2s.settings import PRESETS, SMALL, S2SSettings, default_settings
 from vos_tf.models.backbones import load_trunk_weights, trunk_kind
 from vos_tf.models.conv_lstm import ConvLSTMCell, ConvLSTMState
 from vos_tf.models.layers import fold_time, match_batch, unfold_time
 from vos_tf.models.normalizations import for_other_images
-from vos_tf.models.s2s_parts import build_decoder, build_encoder, build_initializer
-from vos_tf.models.s2s_settings import PRESETS, SMALL, S2SSettings, default_settings
 
 __all__ = ["PRESETS", "S2S", "SMALL", "S2SClip", "S2SFeatures", "S2SSettings", "default_settings"]
 

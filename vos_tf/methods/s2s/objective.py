@@ -11,7 +11,7 @@ from keras import ops
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, soft_jaccard
-from vos_tf.losses_rs2s import CLASSES, rs2s_loss
+from vos_tf.methods.s2s.rs2s_loss import CLASSES, rs2s_loss
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objectives.base import Outcome
@@ -22,7 +22,7 @@ class Settings:
     """What decides the loss.
 
     Attributes:
-        loss: ``cross_entropy``, or ``rs2s`` for a network with RS2S's distance classes: see `vos_tf.losses_rs2s`.
+        loss: ``cross_entropy``, or ``rs2s`` for a network with RS2S's distance classes: see `vos_tf.methods.s2s.rs2s_loss`.
         jaccard_weight: Weight of a soft Jaccard loss beside it (an addition to the paper); 0: none.
     """
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
 from vos_tf.losses import binary_cross_entropy
-from vos_tf.losses_rs2s import balanced_part, distance_classes, distance_part, jaccard_part, rs2s_loss
+from vos_tf.methods.s2s.rs2s_loss import balanced_part, distance_classes, distance_part, jaccard_part, rs2s_loss
 
 
 def test_values_and_gradients_equal_the_original(shared: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from vos_tf.errors import VosError
+from vos_tf.methods.s2s.finetuning import ClipSamples, S2SFinetuneSettings, finetuned_groups, finetuning_loss
 from vos_tf.models.registry import build_network, resolve_settings
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune import Finetuner
-from vos_tf.training.finetune_s2s import ClipSamples, S2SFinetuneSettings, finetuned_groups, finetuning_loss
 from vos_tf.training.finetune_samples import AnnotatedFrame
 
 SIZE = (32, 48)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import vos_tf
-from vos_tf.inference.segmenter import Segmenter
-from vos_tf.inference.state_options import Options
+from vos_tf.methods.s2s.finetuning import S2SFinetuneSettings
+from vos_tf.methods.s2s.options import Options
+from vos_tf.methods.s2s.segmenter import Segmenter
 from vos_tf.models.registry import build_network, resolve_settings
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune import Finetuner
-from vos_tf.training.finetune_s2s import S2SFinetuneSettings
 
 SIZE = (32, 48)
 FINETUNE = S2SFinetuneSettings(

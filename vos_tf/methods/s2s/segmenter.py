@@ -16,10 +16,10 @@ from vos_tf.inference.followers import Followers
 from vos_tf.inference.graph import VideoGraph
 from vos_tf.inference.merge import MergingGraph
 from vos_tf.inference.merge_rules import MergeRule
-from vos_tf.inference.online import OnlineNetwork, OnlineSession
 from vos_tf.inference.session import Look, Session, VideoSegmenter
-from vos_tf.inference.state_options import Options, default_options
 from vos_tf.media.label_maps import LabelMap
+from vos_tf.methods.s2s.online import OnlineNetwork, OnlineSession
+from vos_tf.methods.s2s.options import Options, default_options
 
 
 class _Prepared(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
+from vos_tf.methods.s2s.polyphase import UpDownConvolution
+from vos_tf.methods.s2s.settings import Layers, S2SSettings
 from vos_tf.models.backbones import build_trunk, trunk_kind
-from vos_tf.models.phases import UpDownConvolution
 from vos_tf.models.resize import AlignedUpsampling, ResizeToReference
-from vos_tf.models.s2s_settings import Layers, S2SSettings
 
 
 def _conv(filters: int, kernel: int, name: str, activation: str | None = "relu") -> Any:

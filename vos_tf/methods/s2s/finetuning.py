@@ -93,7 +93,7 @@ class S2SFinetuneSettings:
 
 
 def finetuned_groups(network: Any) -> Sequence[ParameterGroup]:
-    """All weights of an `vos_tf.models.s2s.S2S` but those of its ConvLSTMs."""
+    """All weights of an `vos_tf.methods.s2s.network.S2S` but those of its ConvLSTMs."""
     fixed = {id(variable) for cell in network.cells for variable in cell.trainable_variables}
     learned = [variable for variable in network.trainable_variables if id(variable) not in fixed]
     return [ParameterGroup("initializer, encoder and decoder", learned)]

@@ -13,11 +13,11 @@ import tensorflow as tf
 from golden_outputs import Golden, load_golden
 
 from vos_tf.config import TrainingSettings
-from vos_tf.models.s2s import S2S, default_settings
+from vos_tf.methods.s2s.checkpoints import s2s_pytorch
+from vos_tf.methods.s2s.network import S2S, default_settings
+from vos_tf.methods.s2s.objective import Settings, make
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.porting.assign import assign
-from vos_tf.porting.s2s import s2s_pytorch
-from vos_tf.training.objectives.s2s import Settings, make
 from vos_tf.training.optimizers import GroupedAdam, make_optimizer
 from vos_tf.training.steps import TrainingStep
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
 from vos_tf.errors import VosError
-from vos_tf.models.s2s import S2S, default_settings
+from vos_tf.methods.s2s.network import S2S, default_settings
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objectives import make_objective, resolve_objective
 from vos_tf.training.optimizers import make_optimizer

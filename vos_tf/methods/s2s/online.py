@@ -17,10 +17,10 @@ from vos_tf.inference.graph import VideoGraph
 from vos_tf.inference.logit_maps import join_maps
 from vos_tf.inference.merge import MergingGraph
 from vos_tf.inference.session import Session
-from vos_tf.inference.state_options import Options
 from vos_tf.media.label_maps import LabelMap
+from vos_tf.methods.s2s.finetuning import ClipSamples, S2SFinetuneSettings, finetuned_groups, finetuning_loss
+from vos_tf.methods.s2s.options import Options
 from vos_tf.training.finetune import Finetuner, Values
-from vos_tf.training.finetune_s2s import ClipSamples, S2SFinetuneSettings, finetuned_groups, finetuning_loss
 from vos_tf.training.finetune_samples import AnnotatedFrame
 
 
@@ -28,7 +28,7 @@ class OnlineNetwork:
     """A network that is adapted to objects, again and again, each time from the same weights.
 
     Args:
-        parent: An `vos_tf.models.s2s.S2S`; it is copied.
+        parent: An `vos_tf.methods.s2s.network.S2S`; it is copied.
         settings: See `S2SFinetuneSettings`.
         store: Where adapted weights are kept; ``None``: nowhere.
     """
@@ -89,7 +89,7 @@ class OnlineSession(Session):
         followers: Makes a place for objects that go through the network together.
         size: ``(H, W)`` of the video's frames.
         merging: How objects are merged.
-        options: See `vos_tf.inference.state_options.Options`.
+        options: See `vos_tf.methods.s2s.options.Options`.
         name: Of the video: adapted weights are kept under it; ``None``: they are not kept.
     """
 

@@ -1,0 +1,1 @@
+"""COSNet (Lu et al., CVPR 2019): co-attention between frames finds the object without any mask."""
