@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
 from vos_tf.losses import class_balanced_cross_entropy
-from vos_tf.models.osvos import OSVOS
+from vos_tf.methods.osvos.network import OSVOS
 from vos_tf.models.vgg import VGG16_BLOCKS
 from vos_tf.training.optimizers import make_optimizer
 

@@ -22,7 +22,7 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
         rule: How objects are merged; arg-max against 0.5 if not given.
         **options: How the model segments, where it differs from its defaults: the fields of
             `vos_tf.methods.s2s.options.Options` for ``s2s`` (``objects_per_call=2``), of
-            `vos_tf.inference.one_shot_options.Options` for ``osvos`` (``finetune={"steps": 100}``), of
+            `vos_tf.methods.osvos.options.Options` for ``osvos`` (``finetune={"steps": 100}``), of
             `vos_tf.inference.rvos.OneShotOptions` or ``ZeroShotOptions`` for ``rvos`` (``decode="all"``), of
             `vos_tf.inference.cosnet.Options` for ``cosnet`` (``references=3``), and for all of them those of
             `vos_tf.inference.shared_options.SharedOptions` (``crf={"enabled": True}``).
@@ -58,7 +58,7 @@ def build(
         rule: As for `load`.
         options: As for `load`.
         **settings: Settings of the network that differ from the defaults, as in `vos_tf.methods.s2s.network.S2SSettings` or
-            `vos_tf.models.osvos.OSVOSSettings`; and ``preset``, a published variant of ``s2s``.
+            `vos_tf.methods.osvos.network.OSVOSSettings`; and ``preset``, a published variant of ``s2s``.
 
     Raises:
         VosError: No such model, trunk or setting, or the weights do not fit.

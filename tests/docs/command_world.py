@@ -181,8 +181,8 @@ def predictions(*names: str) -> Maker:
 
 def osvos_checkpoint(path: Path) -> None:
     """A parent of OSVOS-PyTorch with random weights."""
+    from vos_tf.methods.osvos.checkpoints import osvos_pytorch
     from vos_tf.models.registry import build_network, resolve_settings
-    from vos_tf.porting.osvos import osvos_pytorch
 
     table = osvos_pytorch(build_network("osvos", resolve_settings("osvos", "vgg16", {})))
     save_torch(path, tensors(_originals(table.entries) | table.fixed))
@@ -199,8 +199,8 @@ def rvos_checkpoint(folder: Path) -> None:
 
 def resnet_checkpoint(path: Path) -> None:
     """A ResNet-101 of torchvision with random weights."""
+    from vos_tf.methods.osvos.network import osvos_trunk
     from vos_tf.models.backbones import classifier_body
-    from vos_tf.models.osvos import osvos_trunk
     from vos_tf.porting.trunks import resnet_entries
 
     body = classifier_body("resnet101", osvos_trunk("resnet101"))

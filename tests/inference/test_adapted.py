@@ -15,7 +15,7 @@ from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.inference.dataset_run import is_done, result_path, segment_dataset
 from vos_tf.inference.methods import make_segmenter, resolve_options
-from vos_tf.inference.one_shot import OneShotSession
+from vos_tf.methods.osvos.segmenter import OneShotSession
 from vos_tf.training.finetune import Finetuner
 
 

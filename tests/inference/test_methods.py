@@ -9,7 +9,7 @@ import pytest
 import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
-from vos_tf.inference.one_shot import OneShotSegmenter
+from vos_tf.methods.osvos.segmenter import OneShotSegmenter
 from vos_tf.methods.s2s.segmenter import Segmenter
 from vos_tf.models.registry import build_network, resolve_settings
 

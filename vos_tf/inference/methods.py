@@ -22,7 +22,7 @@ from vos_tf.inference.views import View, ViewsSegmenter, check_scales, resized, 
 # the option ``test_scales`` itself averages over scales itself.
 _METHODS = {
     "s2s": "vos_tf.methods.s2s.segmenter",
-    "osvos": "vos_tf.inference.one_shot",
+    "osvos": "vos_tf.methods.osvos.segmenter",
     "rvos": "vos_tf.inference.rvos",
     "cosnet": "vos_tf.inference.cosnet",
 }

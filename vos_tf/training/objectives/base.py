@@ -18,7 +18,7 @@ from vos_tf.pipeline.options import ClipOptions
 _OBJECTIVES = {
     "s2s": "vos_tf.methods.s2s.objective",
     "rvos": "vos_tf.training.objectives.rvos",
-    "osvos": "vos_tf.training.objectives.osvos",
+    "osvos": "vos_tf.methods.osvos.objective",
     "cosnet": "vos_tf.training.objectives.cosnet",
 }
 

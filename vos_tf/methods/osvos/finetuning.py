@@ -41,7 +41,7 @@ class OSVOSFinetuneSettings(FinetuneSettings):
 
 
 def finetuned_groups(network: Any, settings: OSVOSFinetuneSettings) -> Sequence[ParameterGroup]:
-    """The weights of an `vos_tf.models.osvos.OSVOS` that online fine-tuning trains."""
+    """The weights of an `vos_tf.methods.osvos.network.OSVOS` that online fine-tuning trains."""
     return [
         group if settings.rates == "authors" else replace(group, rate=1.0)
         for group in network.parameter_groups()
@@ -56,7 +56,7 @@ def finetuning_loss(network: Any, settings: OSVOSFinetuneSettings) -> Callable[[
     the mean over the images.
 
     Args:
-        network: An `vos_tf.models.osvos.OSVOS` with K heads.
+        network: An `vos_tf.methods.osvos.network.OSVOS` with K heads.
         settings: Which loss.
     """
 

@@ -16,9 +16,9 @@ import keras
 from keras import ops
 
 from vos_tf.errors import VosError
+from vos_tf.methods.osvos.upsampling import CROPS, LearnedUpsampling, crop, crop_start, upsample_bilinear
 from vos_tf.models.backbones import TRUNKS, TrunkKind, load_trunk_weights
 from vos_tf.models.parameter_groups import ParameterGroup
-from vos_tf.models.upsampling import CROPS, LearnedUpsampling, crop, crop_start, upsample_bilinear
 from vos_tf.models.vgg import VGG_STRIDES, vgg16_stages, vgg19_bn_stages
 
 UPSAMPLINGS = ("bilinear", "learned")
@@ -41,7 +41,7 @@ class OSVOSSettings:
         sides: Strides of the scales that have a side output.
         side_filters: Channels of a side output for each object.
         upsampling: ``bilinear`` (fixed) or ``learned``.
-        crop: What is cut from the up-sampled maps, see `vos_tf.models.upsampling.crop_start`.
+        crop: What is cut from the up-sampled maps, see `vos_tf.methods.osvos.upsampling.crop_start`.
         score_padding: Rows and columns of zeros around a side output before its own logit is taken.
     """
 

@@ -8,10 +8,10 @@ from typing import Any
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.inference.snapping import SnappingSettings
-from vos_tf.inference.zooming import ZoomSettings
+from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings
+from vos_tf.methods.osvos.online_adaptation import AdaptationSettings
+from vos_tf.methods.osvos.zoom import ZoomSettings
 from vos_tf.pipeline.options import AugmentOptions
-from vos_tf.training.finetune_online import AdaptationSettings
-from vos_tf.training.finetune_osvos import OSVOSFinetuneSettings
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Options:
         snap: Move the contours of the result to edges of the image.
         snapping: How, see `vos_tf.inference.snapping`.
         reach: How far an object's pixels may be from where it was in the frame before, in square roots of its area
-            (`vos_tf.inference.nearness`); 0: anywhere.
+            (`vos_tf.methods.osvos.gating`); 0: anywhere.
         adapted: Folder in which adapted weights are kept and found again; empty: they are forgotten.
     """
 

@@ -8,10 +8,10 @@ import pytest
 
 from vos_tf.errors import VosError
 from vos_tf.losses import class_balanced_cross_entropy
-from vos_tf.models.osvos import OSVOS, default_settings
+from vos_tf.methods.osvos.network import OSVOS, default_settings
+from vos_tf.methods.osvos.objective import side_weight
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objectives import make_objective, resolve_objective
-from vos_tf.training.objectives.osvos import side_weight
 
 SIZE = (32, 48)
 

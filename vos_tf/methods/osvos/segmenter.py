@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from vos_tf.datasets.types import Video
 from vos_tf.inference.adapted import AdaptedStore, weights_digest
 from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.nearness import keep_near
-from vos_tf.inference.one_shot_network import Adapted, OneShotNetwork
-from vos_tf.inference.one_shot_options import Options, default_options
 from vos_tf.inference.session import Session, VideoSegmenter, read_frame, read_labels
 from vos_tf.inference.snapping import snap_label_map
-from vos_tf.inference.zooming import window_around
 from vos_tf.media.label_maps import LabelMap, object_ids
+from vos_tf.methods.osvos.finetuned_network import Adapted, OneShotNetwork
+from vos_tf.methods.osvos.gating import keep_near
+from vos_tf.methods.osvos.online_adaptation import certain_labels, own_masks_settings
+from vos_tf.methods.osvos.options import Options, default_options
+from vos_tf.methods.osvos.zoom import window_around
 from vos_tf.training.finetune import Values
-from vos_tf.training.finetune_online import certain_labels, own_masks_settings
 from vos_tf.training.finetune_samples import AnnotatedFrame, FrameSamples
 
 # Samples of the first frame that are drawn while learning goes on are others than those before.
@@ -174,7 +174,7 @@ class OneShotSegmenter(VideoSegmenter):
     """A parent network that learns the objects of each video from their first frames.
 
     Args:
-        network: The parent, an `vos_tf.models.osvos.OSVOS` with one head; it stays as it is.
+        network: The parent, an `vos_tf.methods.osvos.network.OSVOS` with one head; it stays as it is.
         rule: How objects are merged; its ``background`` is the threshold that an object has to beat.
         options: See `Options`; those that suit the trunk if not given.
     """

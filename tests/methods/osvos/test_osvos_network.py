@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.losses import class_balanced_cross_entropy
+from vos_tf.methods.osvos.network import OSVOS, OSVOSSettings, OSVOSState, default_settings
+from vos_tf.methods.osvos.upsampling import crop_start
 from vos_tf.models.backbones import load_trunk_weights
 from vos_tf.models.exchange import load_model, save_model
-from vos_tf.models.osvos import OSVOS, OSVOSSettings, OSVOSState, default_settings
 from vos_tf.models.registry import build_network, resolve_settings
-from vos_tf.models.upsampling import crop_start
 from vos_tf.models.vgg import FrozenBatchNormalization
 
 TINY = OSVOSSettings("small", sides=(2, 4, 8), side_filters=5)

@@ -12,9 +12,9 @@ from scipy import ndimage
 import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.methods import make_segmenter, resolve_options
-from vos_tf.inference.one_shot import OneShotSegmenter
 from vos_tf.inference.session import FrameResult
 from vos_tf.media.label_maps import VOID
+from vos_tf.methods.osvos.segmenter import OneShotSegmenter
 from vos_tf.training.finetune import Finetuner
 
 SIZE = (32, 48)
@@ -216,7 +216,7 @@ def test_what_is_far_from_the_last_mask_is_left_out(monkeypatch: pytest.MonkeyPa
         asked.append((last.copy(), ids, reach))
         return np.zeros_like(probabilities)
 
-    monkeypatch.setattr("vos_tf.inference.one_shot.keep_near", nothing_near)
+    monkeypatch.setattr("vos_tf.methods.osvos.segmenter.keep_near", nothing_near)
     everywhere = vos_tf.build("osvos", trunk="small", side_filters=4).network
     everywhere.fuse.bias.assign([2.0])  # finds the object in every pixel
     free = list(segmenter_of(everywhere, steps=0).stream(FRAMES[:2], first=only(3)))
@@ -232,7 +232,7 @@ def test_snapping_comes_last_but_leaves_given_masks_alone(parent: Any, monkeypat
     def snapped(image: np.ndarray, labels: np.ndarray, settings: object) -> np.ndarray:
         return np.where(labels > 0, 0, 8).astype(np.uint8)
 
-    monkeypatch.setattr("vos_tf.inference.one_shot.snap_label_map", snapped)
+    monkeypatch.setattr("vos_tf.methods.osvos.segmenter.snap_label_map", snapped)
     plain = list(segmenter_of(parent, steps=0).stream(FRAMES[:2], first=only(3)))
     results = list(segmenter_of(parent, steps=0, snap=True).stream(FRAMES[:2], first=only(3)))
     np.testing.assert_array_equal(results[0].labels, np.where(LABELS[0] == 3, 3, 8))
@@ -241,7 +241,8 @@ def test_snapping_comes_last_but_leaves_given_masks_alone(parent: Any, monkeypat
 
 def test_given_masks_win_no_pixel_by_snapping(parent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "vos_tf.inference.one_shot.snap_label_map", lambda image, labels, settings: ndimage.grey_dilation(labels, 5)
+        "vos_tf.methods.osvos.segmenter.snap_label_map",
+        lambda image, labels, settings: ndimage.grey_dilation(labels, 5),
     )
     first = next(iter(segmenter_of(parent, steps=0, snap=True).stream(FRAMES[:1], first=only(3))))
     np.testing.assert_array_equal(first.labels, only(3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vos_tf.inference.nearness import keep_near
+from vos_tf.methods.osvos.gating import keep_near
 
 
 def _square(row: int, column: int, side: int = 10) -> np.ndarray:

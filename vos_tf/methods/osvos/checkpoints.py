@@ -46,7 +46,7 @@ def _mixture(weight: str, bias: str, layer: Any, layout: Layout) -> dict[str, En
 
 
 def osvos_pytorch(network: Any) -> NameTable:
-    """Names of OSVOS-PyTorch for the canonical `vos_tf.models.osvos.OSVOS` with ``vgg16`` and one head."""
+    """Names of OSVOS-PyTorch for the canonical `vos_tf.methods.osvos.network.OSVOS` with ``vgg16`` and one head."""
     entries: dict[str, Entry] = {}
     fixed: dict[str, Array] = {}
     for block, (_, convolutions) in enumerate(VGG16_BLOCKS):
@@ -65,7 +65,7 @@ def osvos_pytorch(network: Any) -> NameTable:
 
 
 def osvos_tensorflow(network: Any) -> NameTable:
-    """Names of OSVOS-TensorFlow for the canonical `vos_tf.models.osvos.OSVOS` with ``vgg16`` and one head."""
+    """Names of OSVOS-TensorFlow for the canonical `vos_tf.methods.osvos.network.OSVOS` with ``vgg16`` and one head."""
     entries: dict[str, Entry] = {}
     fixed: dict[str, Array] = {}
     for block, (_, convolutions) in enumerate(VGG16_BLOCKS, start=1):
@@ -87,7 +87,7 @@ def osvos_tensorflow(network: Any) -> NameTable:
 
 
 def osvos_vgg19bn(network: Any) -> NameTable:
-    """Names of the VGG19 port for `vos_tf.models.osvos.OSVOS` with ``vgg19_bn``, its default settings, one head."""
+    """Names of the VGG19 port for `vos_tf.methods.osvos.network.OSVOS` with ``vgg19_bn``, its default settings, one head."""
     entries = vgg_entries(network.trunk, lambda block, position: f"seq{block}.{position}")
     for index in range(len(network.settings.sides)):
         entries |= convolution(f"side_prep{index + 1}", network.side_prep[index])

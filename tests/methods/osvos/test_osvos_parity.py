@@ -19,10 +19,10 @@ from golden_outputs import Golden, load_golden
 
 from vos_tf.config import TrainingSettings
 from vos_tf.losses import class_balanced_cross_entropy, deep_supervision
-from vos_tf.models.osvos import OSVOS, OSVOSLogits, default_settings
+from vos_tf.methods.osvos.checkpoints import osvos_pytorch, osvos_vgg19bn
+from vos_tf.methods.osvos.network import OSVOS, OSVOSLogits, default_settings
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import NameTable
-from vos_tf.porting.osvos import osvos_pytorch, osvos_vgg19bn
 from vos_tf.training.optimizers import make_optimizer
 
 TABLES = {"vgg16": osvos_pytorch, "vgg19_bn": osvos_vgg19bn}

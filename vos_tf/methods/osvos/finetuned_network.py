@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from vos_tf.inference.adapted import AdaptedStore
 from vos_tf.inference.graph import shrink_or_grow
-from vos_tf.inference.one_shot_options import Options
-from vos_tf.inference.zooming import Window
 from vos_tf.media.images import resize_image, resize_label_map
+from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings, finetuned_groups, finetuning_loss
+from vos_tf.methods.osvos.online_adaptation import online_settings
+from vos_tf.methods.osvos.options import Options
+from vos_tf.methods.osvos.zoom import Window
 from vos_tf.training.finetune import Finetuner, Sample, Values
-from vos_tf.training.finetune_online import online_settings
-from vos_tf.training.finetune_osvos import OSVOSFinetuneSettings, finetuned_groups, finetuning_loss
 from vos_tf.training.finetune_samples import AnnotatedFrame, FrameSamples
 
 
@@ -31,9 +31,9 @@ class OneShotNetwork:
     """See the module. Compiled once for each size of frames, whatever the number of videos.
 
     Args:
-        parent: An `vos_tf.models.osvos.OSVOS` with one head; it is copied.
+        parent: An `vos_tf.methods.osvos.network.OSVOS` with one head; it is copied.
         objects: K.
-        options: See `vos_tf.inference.one_shot_options.Options`.
+        options: See `vos_tf.methods.osvos.options.Options`.
     """
 
     def __init__(self, parent: Any, objects: int, options: Options) -> None:

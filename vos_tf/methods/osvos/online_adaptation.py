@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap
-from vos_tf.training.finetune_osvos import OSVOSFinetuneSettings
+from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings
 
 LEAST_DISTANCE = 20.0
 """Pixels from an object that never are taken for background because of their distance, however small it is."""

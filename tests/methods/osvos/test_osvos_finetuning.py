@@ -10,8 +10,8 @@ import pytest
 from vos_tf.errors import VosError
 from vos_tf.losses import class_balanced_cross_entropy
 from vos_tf.media.label_maps import VOID
+from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings, finetuned_groups, finetuning_loss
 from vos_tf.models.registry import build_network, resolve_settings
-from vos_tf.training.finetune_osvos import OSVOSFinetuneSettings, finetuned_groups, finetuning_loss
 
 
 @pytest.fixture(scope="module")
