@@ -40,15 +40,15 @@ def our_work(part: str, clips: int, threads: int) -> Work:
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    from vos_tf.methods.rvos.network import RVOS, RVOSSettings
     from vos_tf.models.folding import folded
-    from vos_tf.models.rvos import RVOS, RVOSSettings
 
     network = RVOS(replace(RVOSSettings(), size=SIZE))
     if part == "train":
         return _our_training(network, *_inputs(clips))
     frames, masks = _inputs(1)
     objects = int(part.removeprefix("frame"))
-    trunk = folded(network.trunk)  # as a session of `vos_tf.inference.rvos` runs it
+    trunk = folded(network.trunk)  # as a session of `vos_tf.methods.rvos.segmenter` runs it
     step = tf.function(lambda image, state: network.advance(network.encode(image, trunk=trunk), state))
     image = tf.constant(frames[0, 0, None])
     state = [network.start(image, tf.constant(masks[0, 0, :objects, ..., None]))]

@@ -190,8 +190,8 @@ def osvos_checkpoint(path: Path) -> None:
 
 def rvos_checkpoint(folder: Path) -> None:
     """A one-shot network of RVOS with random weights, narrow and on a small trunk."""
+    from vos_tf.methods.rvos.checkpoints import rvos_names
     from vos_tf.models.registry import build_network, resolve_settings
-    from vos_tf.porting.rvos import rvos_names
 
     settings = resolve_settings("rvos", "resnet34", {"hidden_size": 32, "size": [64, 96]})
     save_rvos(folder, _originals(rvos_names(build_network("rvos", settings)).entries))

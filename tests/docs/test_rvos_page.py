@@ -9,9 +9,9 @@ import pytest
 import yaml
 from docs_pages import DOCS, table_rows
 
-from vos_tf.inference.rvos import OneShotOptions, ZeroShotOptions
+from vos_tf.methods.rvos.objective import Settings
+from vos_tf.methods.rvos.segmenter import OneShotOptions, ZeroShotOptions
 from vos_tf.models.registry import default_settings
-from vos_tf.training.objectives.rvos import Settings
 
 
 def table(first: str, column: int) -> dict[str, Any]:

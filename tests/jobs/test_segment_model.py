@@ -16,8 +16,8 @@ from vos_tf.errors import VosError
 from vos_tf.inference.merge import MergeRule
 from vos_tf.jobs import segment_model
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
+from vos_tf.methods.rvos.network import RVOS
 from vos_tf.models.exchange import save_model
-from vos_tf.models.rvos import RVOS
 
 
 def chosen(method: str | None = None, path: Path | None = None, **changes: Any) -> ChosenModel:

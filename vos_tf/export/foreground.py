@@ -6,11 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from vos_tf.export.slots import LABEL_MAPS, MasklessGraph
 from vos_tf.export.steps import FRAMES, IMAGE, ExportedModel, name_tensors
 from vos_tf.inference.cosnet import FOREGROUND_ID, default_options
 from vos_tf.inference.graph import shrink_or_grow
 from vos_tf.inference.merge import MergeRule, merge_objects
+from vos_tf.methods.rvos.export import LABEL_MAPS, MasklessGraph
 
 
 class ExportedForeground(ExportedModel):

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.export.foreground import ExportedForeground
-from vos_tf.export.slots import ExportedProposals, ExportedSlots
 from vos_tf.export.steps import ExportedModel
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.methods import is_zero_shot
+from vos_tf.methods.rvos.export import ExportedProposals, ExportedSlots
 from vos_tf.models.cosnet import COSNet
 
 

@@ -23,7 +23,7 @@ from vos_tf.inference.views import View, ViewsSegmenter, check_scales, resized, 
 _METHODS = {
     "s2s": "vos_tf.methods.s2s.segmenter",
     "osvos": "vos_tf.methods.osvos.segmenter",
-    "rvos": "vos_tf.inference.rvos",
+    "rvos": "vos_tf.methods.rvos.segmenter",
     "cosnet": "vos_tf.inference.cosnet",
 }
 

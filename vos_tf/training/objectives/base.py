@@ -17,7 +17,7 @@ from vos_tf.pipeline.options import ClipOptions
 # settings need some of the network or the clips, a function ``check(settings, network_settings, clip_options)``.
 _OBJECTIVES = {
     "s2s": "vos_tf.methods.s2s.objective",
-    "rvos": "vos_tf.training.objectives.rvos",
+    "rvos": "vos_tf.methods.rvos.objective",
     "osvos": "vos_tf.methods.osvos.objective",
     "cosnet": "vos_tf.training.objectives.cosnet",
 }

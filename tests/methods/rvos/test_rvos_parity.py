@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from golden_outputs import Golden, load_golden
 
-from vos_tf.models.rvos import RVOS, RVOSSettings, RVOSState
+from vos_tf.methods.rvos.checkpoints import rvos_names
+from vos_tf.methods.rvos.network import RVOS, RVOSSettings, RVOSState
 from vos_tf.porting.assign import assign
-from vos_tf.porting.rvos import rvos_names
 
 # Reported errors are in spreads of the original's output.
 TOLERANCE = 1e-4

@@ -13,8 +13,8 @@ from rvos_networks import ONE_SHOT, boxes, frames_of, lively
 import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.rvos import OneShotOptions, RVOSSegmenter
-from vos_tf.inference.slots import jaccard_table
+from vos_tf.methods.rvos.one_shot import jaccard_table
+from vos_tf.methods.rvos.segmenter import OneShotOptions, RVOSSegmenter
 
 SIZE = ONE_SHOT.size
 ALL = OneShotOptions("all")

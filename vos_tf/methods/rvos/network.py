@@ -13,12 +13,12 @@ import keras
 from keras import ops
 
 from vos_tf.errors import VosError
+from vos_tf.methods.rvos.settings import RVOSSettings, default_settings
+from vos_tf.methods.rvos.slot_lstm import SlotConvLSTM, torch_uniform
 from vos_tf.models.backbones import build_trunk, load_trunk_weights
 from vos_tf.models.layers import fold_time
 from vos_tf.models.resize import resize_align_corners
 from vos_tf.models.resnet import BatchNorm, statistics_by_frame
-from vos_tf.models.rvos_settings import RVOSSettings, default_settings
-from vos_tf.models.slot_lstm import SlotConvLSTM, torch_uniform
 
 __all__ = ["RVOS", "RVOSClip", "RVOSDecoded", "RVOSFeatures", "RVOSSettings", "RVOSState", "default_settings"]
 

@@ -8,8 +8,8 @@ import cv2
 import keras
 import numpy as np
 
-from vos_tf.models.rvos import RVOS, RVOSSettings
-from vos_tf.models.rvos_settings import SMALL
+from vos_tf.methods.rvos.network import RVOS, RVOSSettings
+from vos_tf.methods.rvos.settings import SMALL
 
 ONE_SHOT = replace(SMALL, size=(32, 48), hidden_size=16, extra_levels=1, slots=4)
 ZERO_SHOT = replace(ONE_SHOT, mask_input=False)

@@ -12,11 +12,11 @@ import tensorflow as tf
 from golden_outputs import Golden, load_golden
 
 from vos_tf.config import TrainingSettings
-from vos_tf.models.rvos import RVOS, RVOSSettings
+from vos_tf.methods.rvos.checkpoints import rvos_names
+from vos_tf.methods.rvos.network import RVOS, RVOSSettings
+from vos_tf.methods.rvos.objective import Settings, make
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.porting.assign import assign
-from vos_tf.porting.rvos import rvos_names
-from vos_tf.training.objectives.rvos import Settings, make
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.steps import TrainingStep
 

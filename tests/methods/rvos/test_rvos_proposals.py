@@ -14,8 +14,8 @@ import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.methods import is_zero_shot, resolve_options
-from vos_tf.inference.rvos import RVOSSegmenter, ZeroShotOptions
-from vos_tf.inference.slots import jaccard_table
+from vos_tf.methods.rvos.one_shot import jaccard_table
+from vos_tf.methods.rvos.segmenter import RVOSSegmenter, ZeroShotOptions
 
 SIZE = ZERO_SHOT.size
 

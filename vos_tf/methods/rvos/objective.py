@@ -15,12 +15,12 @@ from keras import ops
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.losses import loss_weights, object_targets
-from vos_tf.losses_rvos import class_costs, emptiness, matching_costs, mean_of_valid, soft_iou_costs, stop_costs
+from vos_tf.methods.rvos.losses import class_costs, emptiness, matching_costs, mean_of_valid, soft_iou_costs, stop_costs
+from vos_tf.methods.rvos.matching import match_slots
+from vos_tf.methods.rvos.settings import RVOSSettings
 from vos_tf.models.parameter_groups import ParameterGroup
-from vos_tf.models.rvos_settings import RVOSSettings
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.pipeline.options import ClipOptions
-from vos_tf.training.matching import match_slots
 from vos_tf.training.objectives.base import Outcome
 
 _CHOICES = {

@@ -9,9 +9,9 @@ from vos_tf.config import one_of
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
 from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.proposals import ProposalSession
 from vos_tf.inference.session import Session, VideoSegmenter
-from vos_tf.inference.slots import OneShotSlotSession, SlotGraph
+from vos_tf.methods.rvos.one_shot import OneShotSlotSession, SlotGraph
+from vos_tf.methods.rvos.zero_shot import ProposalSession
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class RVOSSegmenter(VideoSegmenter):
     """A trained RVOS network, with everything needed to run it over videos.
 
     Args:
-        network: A `vos_tf.models.rvos.RVOS`.
+        network: A `vos_tf.methods.rvos.network.RVOS`.
         rule: How objects are merged.
         options: Those that suit the network if not given.
 

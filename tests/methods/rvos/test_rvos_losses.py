@@ -9,7 +9,7 @@ import pytest
 from golden_outputs import Golden, load_golden
 from keras import ops
 
-from vos_tf.losses_rvos import class_costs, emptiness, matching_costs, mean_of_valid, soft_iou_costs, stop_costs
+from vos_tf.methods.rvos.losses import class_costs, emptiness, matching_costs, mean_of_valid, soft_iou_costs, stop_costs
 
 
 @pytest.fixture(scope="module")

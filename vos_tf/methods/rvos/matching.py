@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from vos_tf.losses_rvos import FORBIDDEN
+from vos_tf.methods.rvos.losses import FORBIDDEN
 
 
 def assign_slots(costs: NDArray[np.float32]) -> NDArray[np.int32]:

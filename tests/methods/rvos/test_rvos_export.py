@@ -17,8 +17,8 @@ from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.rvos import RVOSSegmenter
-from vos_tf.models.rvos import RVOS
+from vos_tf.methods.rvos.network import RVOS
+from vos_tf.methods.rvos.segmenter import RVOSSegmenter
 
 PLAIN = """
 import sys

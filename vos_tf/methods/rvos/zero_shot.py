@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from vos_tf.errors import VosError
 from vos_tf.inference.merge import MergingGraph
-from vos_tf.inference.slots import SlotGraph, SlotSession, jaccard_table
 from vos_tf.media.label_maps import VOID, LabelMap
+from vos_tf.methods.rvos.one_shot import SlotGraph, SlotSession, jaccard_table
 
 
 class ProposalSession(SlotSession):

@@ -19,13 +19,13 @@ from tiny_training import tiny_values
 from vos_tf.config import TrainingSettings
 from vos_tf.errors import VosError
 from vos_tf.jobs.train import network_builder, train_run
-from vos_tf.losses_rvos import FORBIDDEN
+from vos_tf.methods.rvos.losses import FORBIDDEN
+from vos_tf.methods.rvos.matching import assign_slots, match_slots
+from vos_tf.methods.rvos.network import RVOS, RVOSClip, RVOSSettings
+from vos_tf.methods.rvos.objective import Settings, make
 from vos_tf.models.exchange import save_model
-from vos_tf.models.rvos import RVOS, RVOSClip, RVOSSettings
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.history import read_history
-from vos_tf.training.matching import assign_slots, match_slots
-from vos_tf.training.objectives.rvos import Settings, make
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.run import run_config
 from vos_tf.training.steps import TrainingStep

@@ -43,7 +43,7 @@ class RVOSSettings:
             ``clip``, or ``frozen``: the trunk's moving ones, its batch normalisation being left as it is.
         class_count: Classes of RSIS's class head; 0: no such head.
         stop_head: Whether there is RSIS's head that says after which slot to stop.
-        slot_loop: See `vos_tf.models.slot_lstm.SlotConvLSTM`.
+        slot_loop: See `vos_tf.methods.rvos.slot_lstm.SlotConvLSTM`.
     """
 
     trunk: str = "resnet101"
