@@ -48,7 +48,7 @@ def our_work(part: str, side: str, arguments: argparse.Namespace) -> Work:
 
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
-    from vos_tf.models.cosnet import COSNet, COSNetSettings
+    from vos_tf.methods.cosnet.network import COSNet, COSNetSettings
 
     size = arguments.train_size if part == "train" else arguments.size
     if part == "attention":
@@ -70,7 +70,7 @@ def our_work(part: str, side: str, arguments: argparse.Namespace) -> Work:
 def _our_attention(tile: int, size: int) -> Work:
     import tensorflow as tf
 
-    from vos_tf.models.co_attention import CoAttention
+    from vos_tf.methods.cosnet.co_attention import CoAttention
 
     layer = CoAttention(256, tile=tile)
     cells = (size + 7) // 8
@@ -85,7 +85,7 @@ def _our_training(network: Any, batch: int, size: int) -> Work:
     import tensorflow as tf
 
     from vos_tf.config import TrainingSettings
-    from vos_tf.losses_cosnet import positive_ratio_loss
+    from vos_tf.methods.cosnet.losses import positive_ratio_loss
     from vos_tf.training.optimizers import ParameterGroup, make_optimizer
 
     variables = network.trainable_variables

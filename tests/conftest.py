@@ -54,7 +54,7 @@ def tiny_trunk() -> Iterator[None]:
     """A trunk of COSNet called ``tiny``, for `cosnet_networks`."""
     from cosnet_networks import TRUNK
 
-    from vos_tf.models.deeplab import DEEPLAB_TRUNKS
+    from vos_tf.methods.cosnet.deeplab import DEEPLAB_TRUNKS
 
     DEEPLAB_TRUNKS["tiny"] = TRUNK
     yield

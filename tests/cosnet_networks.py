@@ -10,8 +10,8 @@ import cv2
 import keras
 import numpy as np
 
-from vos_tf.models.cosnet import LIGHT, COSNet, COSNetSettings
-from vos_tf.models.deeplab import DeepLabTrunk
+from vos_tf.methods.cosnet.deeplab import DeepLabTrunk
+from vos_tf.methods.cosnet.network import LIGHT, COSNet, COSNetSettings
 from vos_tf.models.layers import ImageNormalization
 
 SIZE = (48, 64)

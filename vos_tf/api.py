@@ -24,7 +24,7 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
             `vos_tf.methods.s2s.options.Options` for ``s2s`` (``objects_per_call=2``), of
             `vos_tf.methods.osvos.options.Options` for ``osvos`` (``finetune={"steps": 100}``), of
             `vos_tf.methods.rvos.segmenter.OneShotOptions` or ``ZeroShotOptions`` for ``rvos`` (``decode="all"``), of
-            `vos_tf.inference.cosnet.Options` for ``cosnet`` (``references=3``), and for all of them those of
+            `vos_tf.methods.cosnet.segmenter.Options` for ``cosnet`` (``references=3``), and for all of them those of
             `vos_tf.inference.shared_options.SharedOptions` (``crf={"enabled": True}``).
 
     Raises:

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from docs_pages import DOCS, table_rows
 
-from vos_tf.inference.cosnet import Options
 from vos_tf.inference.crf import CRFSettings
+from vos_tf.methods.cosnet.objective import Settings
+from vos_tf.methods.cosnet.segmenter import Options
 from vos_tf.models.registry import default_settings
-from vos_tf.training.objectives.cosnet import Settings
 
 
 def table(first: str, column: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from docs_pages import DOCS, PAGES, RECIPES, REPOSITORY, commands, prose, table_
 from vos_tf.commands.main import app
 from vos_tf.config import layered, parse_assignments
 from vos_tf.datasets.registry import dataset_names
-from vos_tf.inference.cosnet import Options as COSNetOptions
 from vos_tf.inference.shared_options import SharedOptions
+from vos_tf.methods.cosnet.segmenter import Options as COSNetOptions
 from vos_tf.methods.osvos.options import Options as OSVOSOptions
 from vos_tf.methods.osvos.options import default_options
 from vos_tf.methods.rvos.segmenter import OneShotOptions, ZeroShotOptions

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
+from vos_tf.methods.cosnet.deeplab import deeplab_trunk
 from vos_tf.models.backbones import build_trunk
-from vos_tf.models.deeplab import deeplab_trunk
 from vos_tf.models.folding import folded
 from vos_tf.models.resnet import BatchNorm, build_resnet
 

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
-from vos_tf.inference.cosnet import default_options
-from vos_tf.inference.references import uniform_frames
 from vos_tf.inference.session import VideoSegmenter
 from vos_tf.media.label_maps import object_ids
+from vos_tf.methods.cosnet.references import uniform_frames
+from vos_tf.methods.cosnet.segmenter import default_options
 
 REPORT = "parity.json"
 TOLERANCE = 1e-5

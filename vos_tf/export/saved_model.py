@@ -9,12 +9,12 @@ from typing import Any
 import tensorflow as tf
 
 from vos_tf.errors import VosError
-from vos_tf.export.foreground import ExportedForeground
 from vos_tf.export.steps import ExportedModel
 from vos_tf.inference.merge import MergeRule
 from vos_tf.inference.methods import is_zero_shot
+from vos_tf.methods.cosnet.export import ExportedForeground
+from vos_tf.methods.cosnet.network import COSNet
 from vos_tf.methods.rvos.export import ExportedProposals, ExportedSlots
-from vos_tf.models.cosnet import COSNet
 
 
 def exported_model(network: Any, rule: MergeRule | None = None) -> ExportedModel:

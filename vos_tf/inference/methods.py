@@ -24,7 +24,7 @@ _METHODS = {
     "s2s": "vos_tf.methods.s2s.segmenter",
     "osvos": "vos_tf.methods.osvos.segmenter",
     "rvos": "vos_tf.methods.rvos.segmenter",
-    "cosnet": "vos_tf.inference.cosnet",
+    "cosnet": "vos_tf.methods.cosnet.segmenter",
 }
 
 

@@ -28,7 +28,7 @@ _MODELS = {
     "s2s": ModelKind("vos_tf.methods.s2s.network", "S2S", "vgg16"),
     "osvos": ModelKind("vos_tf.methods.osvos.network", "OSVOS", "vgg16"),
     "rvos": ModelKind("vos_tf.methods.rvos.network", "RVOS", "resnet101"),
-    "cosnet": ModelKind("vos_tf.models.cosnet", "COSNet", "resnet101"),
+    "cosnet": ModelKind("vos_tf.methods.cosnet.network", "COSNet", "resnet101"),
 }
 
 

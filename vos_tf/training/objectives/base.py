@@ -19,7 +19,7 @@ _OBJECTIVES = {
     "s2s": "vos_tf.methods.s2s.objective",
     "rvos": "vos_tf.methods.rvos.objective",
     "osvos": "vos_tf.methods.osvos.objective",
-    "cosnet": "vos_tf.training.objectives.cosnet",
+    "cosnet": "vos_tf.methods.cosnet.objective",
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.errors import VosError
-from vos_tf.models.cosnet import GROUP, PAIR, TIANCHI, COSNetSettings
+from vos_tf.methods.cosnet.network import GROUP, PAIR, TIANCHI, COSNetSettings
 from vos_tf.porting.layouts import Array, Entry, NameTable, batch_norm, convolution, linear, prelu
 from vos_tf.porting.readers import read_pytorch
 from vos_tf.porting.source import Source
@@ -43,7 +43,7 @@ def encoder_entries(network: Any, prefix: str = "encoder.") -> dict[str, Entry]:
 
 
 def cosnet_names(network: Any) -> NameTable:
-    """Names of the authors' checkpoints for `vos_tf.models.cosnet.COSNet` on a ResNet."""
+    """Names of the authors' checkpoints for `vos_tf.methods.cosnet.network.COSNet` on a ResNet."""
     entries = encoder_entries(network)
     entries |= linear("linear_e", network.co_attention.affinity)
     entries |= convolution("gate", network.co_attention.gate)
@@ -57,7 +57,7 @@ def cosnet_names(network: Any) -> NameTable:
 
 
 def tianchi_names(network: Any) -> NameTable:
-    """Names of the Tianchi code's checkpoints for `vos_tf.models.cosnet.COSNet` with its settings."""
+    """Names of the Tianchi code's checkpoints for `vos_tf.methods.cosnet.network.COSNet` with its settings."""
     entries = encoder_entries(network)
     entries |= linear("co_att.linear", network.co_attention.affinity)
     entries |= convolution("co_att.gate", network.co_attention.gate)

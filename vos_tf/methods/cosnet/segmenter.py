@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from vos_tf.config import one_of
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
-from vos_tf.inference.assignment import ObjectAssigner
 from vos_tf.inference.crf import CRFSettings
 from vos_tf.inference.graph import FRAME, shrink_or_grow
 from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.references import (
+from vos_tf.inference.session import Session, VideoSegmenter
+from vos_tf.inference.views import View, check_scales, views
+from vos_tf.media.label_maps import LabelMap
+from vos_tf.methods.cosnet.assignment import ObjectAssigner
+from vos_tf.methods.cosnet.network import FUSIONS
+from vos_tf.methods.cosnet.references import (
     EarlierReferences,
     Features,
     FixedReferences,
@@ -27,10 +31,6 @@ from vos_tf.inference.references import (
     random_frames,
     uniform_frames,
 )
-from vos_tf.inference.session import Session, VideoSegmenter
-from vos_tf.inference.views import View, check_scales, views
-from vos_tf.media.label_maps import LabelMap
-from vos_tf.models.cosnet import FUSIONS
 from vos_tf.models.folding import folded
 
 FOREGROUND_ID = 1
@@ -47,9 +47,9 @@ class Options:
             over the frames before (``streaming``), for video of which no more is known.
         seed: Of ``random``.
         fusion: How references act together: the mean of the ``predictions`` from each, the mean of the attention's
-            ``summaries``, or one ``joint`` attention, see `vos_tf.models.cosnet.COSNetSettings`.
+            ``summaries``, or one ``joint`` attention, see `vos_tf.methods.cosnet.network.COSNetSettings`.
         objects: The ``foreground`` as one object, id 1, without any mask; or objects ``given`` by first masks, among
-            which it is shared out (`vos_tf.inference.assignment`).
+            which it is shared out (`vos_tf.methods.cosnet.assignment`).
         test_scales: Each frame is segmented at these multiples of the working size, and the probabilities are averaged.
         test_flip: Average with the mirrored frame, too.
         crf: Refinement of the probabilities by a dense CRF; as its authors do, they are stretched first.
@@ -80,7 +80,7 @@ class COSNetGraph(tf.Module):
     """A network's encoder and attention for frames of any size, in several views at once.
 
     Args:
-        network: A `vos_tf.models.cosnet.COSNet`; the weights of its trunk are used as they are now.
+        network: A `vos_tf.methods.cosnet.network.COSNet`; the weights of its trunk are used as they are now.
         looks: The views.
         fusion: How references act together.
     """
@@ -185,7 +185,7 @@ class COSNetSegmenter(VideoSegmenter):
     """A trained COSNet, with everything needed to run it over videos.
 
     Args:
-        network: A `vos_tf.models.cosnet.COSNet`.
+        network: A `vos_tf.methods.cosnet.network.COSNet`.
         rule: How objects are merged; its ``background`` is the probability from which a pixel is foreground.
         options: Those that suit the network if not given.
 

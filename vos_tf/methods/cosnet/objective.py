@@ -15,7 +15,7 @@ from keras import ops
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.losses import loss_weights, object_targets
-from vos_tf.losses_cosnet import (
+from vos_tf.methods.cosnet.losses import (
     ORTHOGONALITY_WEIGHT,
     STATIC_WEIGHT,
     absolute_error,

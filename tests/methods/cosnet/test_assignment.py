@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vos_tf.inference.assignment import ObjectAssigner
+from vos_tf.methods.cosnet.assignment import ObjectAssigner
 
 
 def moving(time: int, size: tuple[int, int] = (60, 120)) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from golden_outputs import Golden
 
-from vos_tf.models.cosnet import COSNet, COSNetSettings
+from vos_tf.methods.cosnet.network import COSNet, COSNetSettings
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import NameTable
 

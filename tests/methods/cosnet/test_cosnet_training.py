@@ -13,12 +13,12 @@ from golden_cosnet import network_of, raw_frames
 from golden_outputs import Golden, load_golden
 
 from vos_tf.config import TrainingSettings
-from vos_tf.losses_cosnet import absolute_error
-from vos_tf.models.cosnet import PAIR, TIANCHI, COSNet
+from vos_tf.methods.cosnet.checkpoints import cosnet_names, tianchi_names
+from vos_tf.methods.cosnet.losses import absolute_error
+from vos_tf.methods.cosnet.network import PAIR, TIANCHI, COSNet
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.porting.assign import assign
-from vos_tf.porting.cosnet import cosnet_names, tianchi_names
 from vos_tf.porting.layouts import Entry
 from vos_tf.training.objectives import make_objective
 from vos_tf.training.optimizers import make_optimizer

@@ -19,8 +19,13 @@ from vos_tf.config import TrainingSettings, layered
 from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
 from vos_tf.jobs.train import train_run
-from vos_tf.losses_cosnet import absolute_error, balanced_cross_entropy, orthogonality_penalty, positive_ratio_loss
-from vos_tf.models.cosnet import LIGHT, COSNet
+from vos_tf.methods.cosnet.losses import (
+    absolute_error,
+    balanced_cross_entropy,
+    orthogonality_penalty,
+    positive_ratio_loss,
+)
+from vos_tf.methods.cosnet.network import LIGHT, COSNet
 from vos_tf.models.exchange import load_model
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.records.preprocess import preprocess
@@ -221,7 +226,7 @@ if {replicas} > 1:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {replicas})
 from vos_tf.config import TrainingSettings
-from vos_tf.models.cosnet import COSNet, COSNetSettings
+from vos_tf.methods.cosnet.network import COSNet, COSNetSettings
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objectives import make_objective
 from vos_tf.training.optimizers import make_optimizer

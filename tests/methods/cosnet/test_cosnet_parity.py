@@ -9,8 +9,8 @@ import numpy as np
 from golden_cosnet import network_of, raw_frames
 from golden_outputs import Golden, load_golden
 
-from vos_tf.models.cosnet import GROUP, PAIR, TIANCHI, COSNet
-from vos_tf.porting.cosnet import cosnet_names, tianchi_names
+from vos_tf.methods.cosnet.checkpoints import cosnet_names, tianchi_names
+from vos_tf.methods.cosnet.network import GROUP, PAIR, TIANCHI, COSNet
 
 # In spreads of the original's output; the fixtures' own tolerances are tighter and checked as well.
 SPREADS = 1e-4

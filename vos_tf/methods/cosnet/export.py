@@ -7,9 +7,9 @@ from typing import Any
 import tensorflow as tf
 
 from vos_tf.export.steps import FRAMES, IMAGE, ExportedModel, name_tensors
-from vos_tf.inference.cosnet import FOREGROUND_ID, default_options
 from vos_tf.inference.graph import shrink_or_grow
 from vos_tf.inference.merge import MergeRule, merge_objects
+from vos_tf.methods.cosnet.segmenter import FOREGROUND_ID, default_options
 from vos_tf.methods.rvos.export import LABEL_MAPS, MasklessGraph
 
 

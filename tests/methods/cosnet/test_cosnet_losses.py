@@ -14,7 +14,7 @@ from golden_outputs import load_golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vos_tf.losses_cosnet import (
+from vos_tf.methods.cosnet.losses import (
     STATIC_WEIGHT,
     absolute_error,
     balanced_cross_entropy,

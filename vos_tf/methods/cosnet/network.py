@@ -14,8 +14,8 @@ import keras
 from keras import ops
 
 from vos_tf.errors import VosError
-from vos_tf.models.co_attention import ATTENTIONS, CoAttention
-from vos_tf.models.deeplab import (
+from vos_tf.methods.cosnet.co_attention import ATTENTIONS, CoAttention
+from vos_tf.methods.cosnet.deeplab import (
     OUTPUT_STRIDES,
     AtrousPyramid,
     deeplab_trunk,
@@ -39,9 +39,9 @@ class COSNetSettings:
         normalization: Of the images, see `vos_tf.models.layers.ImageNormalization`.
         pyramid_filters: Channels of each branch of the spatial pyramid.
         feature_filters: Channels of the features, and of the heads.
-        attention: ``official`` or ``legacy_swapped``, see `vos_tf.models.co_attention.CoAttention`.
+        attention: ``official`` or ``legacy_swapped``, see `vos_tf.methods.cosnet.co_attention.CoAttention`.
         symmetric: The paper's symmetric form: the affinity matrix starts orthogonal, and a penalty of the loss
-            (`vos_tf.losses_cosnet.orthogonality_penalty`) keeps it so.
+            (`vos_tf.methods.cosnet.losses.orthogonality_penalty`) keeps it so.
         fusion: How several references act together: mean of the ``predictions`` from each (the authors' code), mean
             of the gated attention ``summaries`` (the paper), or one ``joint`` attention over all (the group model).
         legacy_double_softmax: With ``joint``, soften the affinity twice, as the published group model does.
@@ -306,11 +306,11 @@ class COSNet(keras.Model):
 
     @property
     def affinity(self) -> Any:
-        """The matrix W of the affinity, ``(C, C)``; `vos_tf.losses_cosnet.orthogonality_penalty` is for it."""
+        """The matrix W of the affinity, ``(C, C)``; `vos_tf.methods.cosnet.losses.orthogonality_penalty` is for it."""
         return self.co_attention.affinity.kernel
 
     def load_trunk_weights(self, source: str) -> None:
-        """Give the trunk a classifier's weights; see `vos_tf.models.deeplab.load_classifier_weights`."""
+        """Give the trunk a classifier's weights; see `vos_tf.methods.cosnet.deeplab.load_classifier_weights`."""
         load_classifier_weights(self.trunk, self.settings.trunk, source)
 
     def get_config(self) -> dict[str, Any]:
