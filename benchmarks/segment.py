@@ -76,7 +76,7 @@ def overhead(arguments: argparse.Namespace) -> dict[str, object]:
     """Measure the whole and the network alone, in turn."""
     import tensorflow as tf
 
-    from vos_tf.inference.merge import MergeRule
+    from vos_tf.inference.merging.graph import MergeRule
     from vos_tf.jobs import segment
     from vos_tf.jobs.segment_model import choose_model
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vos_tf.config import TrainingSettings, layered, parse_assignments, read_yaml, recipe_names
 from vos_tf.errors import VosError
-from vos_tf.training.run import RunConfig, differences, plain, read_run_config, run_config, write_run_config
+from vos_tf.jobs.run_config import RunConfig, differences, plain, read_run_config, run_config, write_run_config
 from vos_tf.training.schedules import learning_rate
 
 

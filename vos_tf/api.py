@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.methods import make_segmenter, resolve_options
 from vos_tf.inference.session import VideoSegmenter
 from vos_tf.models.exchange import find_model, load_model, load_weights
@@ -25,7 +25,7 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
             `vos_tf.methods.osvos.options.Options` for ``osvos`` (``finetune={"steps": 100}``), of
             `vos_tf.methods.rvos.segmenter.OneShotOptions` or ``ZeroShotOptions`` for ``rvos`` (``decode="all"``), of
             `vos_tf.methods.cosnet.segmenter.Options` for ``cosnet`` (``references=3``), and for all of them those of
-            `vos_tf.inference.shared_options.SharedOptions` (``crf={"enabled": True}``).
+            `vos_tf.inference.options.SharedOptions` (``crf={"enabled": True}``).
 
     Raises:
         VosError: There is no model, its weights do not match its configuration, or it has no such option.

@@ -34,7 +34,7 @@ def call(models: Path, world: Path, folder: Path, model: str, *arguments: str) -
 
 @pytest.fixture(autouse=True)
 def warnings_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vos_tf.commands.quiet.quiet_tensorflow", lambda: None)
+    monkeypatch.setattr("vos_tf.commands.tf_logging.quiet_tensorflow", lambda: None)
 
 
 def test_options_reach_the_fine_tuning(models: Path, tiny_world: Path, tmp_path: Path) -> None:

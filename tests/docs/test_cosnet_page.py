@@ -9,7 +9,7 @@ import pytest
 import yaml
 from docs_pages import DOCS, table_rows
 
-from vos_tf.inference.crf import CRFSettings
+from vos_tf.inference.refinement.crf import CRFSettings
 from vos_tf.methods.cosnet.objective import Settings
 from vos_tf.methods.cosnet.segmenter import Options
 from vos_tf.models.registry import default_settings

@@ -21,14 +21,14 @@ from docs_pages import DOCS, PAGES, RECIPES, REPOSITORY, commands, prose, table_
 from vos_tf.commands.main import app
 from vos_tf.config import layered, parse_assignments
 from vos_tf.datasets.registry import dataset_names
-from vos_tf.inference.shared_options import SharedOptions
+from vos_tf.inference.options import SharedOptions
+from vos_tf.jobs.run_config import SECTIONS, run_config
 from vos_tf.methods.cosnet.segmenter import Options as COSNetOptions
 from vos_tf.methods.osvos.options import Options as OSVOSOptions
 from vos_tf.methods.osvos.options import default_options
 from vos_tf.methods.rvos.segmenter import OneShotOptions, ZeroShotOptions
 from vos_tf.methods.s2s.options import Options as S2SOptions
 from vos_tf.models.registry import build_network, default_settings, resolve_settings
-from vos_tf.training.run import SECTIONS, run_config
 
 SCRIPTS = {"VOS.py": "train", "VOS_evaluate.py": "evaluate", "preprocess.py": "preprocess"}
 ROOT: Any = typer.main.get_command(app)

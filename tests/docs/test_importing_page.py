@@ -7,7 +7,7 @@ import re
 from docs_pages import DOCS, table_rows
 
 from vos_tf.commands.import_weights import KINDS
-from vos_tf.porting.importing import SOURCES, TRUNK
+from vos_tf.jobs.import_checkpoint import SOURCES, TRUNK
 
 
 def test_page_and_help_name_every_kind() -> None:

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from docs_pages import DOCS, python_blocks, table_rows
 
-from vos_tf.inference.crf import CRFSettings
-from vos_tf.inference.snapping import SnappingSettings
+from vos_tf.inference.refinement.crf import CRFSettings
+from vos_tf.inference.refinement.snapping import SnappingSettings
 from vos_tf.media.images import write_image
 from vos_tf.media.label_maps import write_label_map
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from docs_pages import DOCS, table_rows
 
-from vos_tf.inference.merge_rules import THRESHOLDS
+from vos_tf.inference.merging.rules import THRESHOLDS
 from vos_tf.methods.s2s.options import default_options
 
 

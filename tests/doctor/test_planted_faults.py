@@ -10,7 +10,7 @@ from clean_trees import COUNT, SIZE, Tree, only_video
 from faults_to_plant import FAULTS, Planted
 
 from vos_tf.datasets import open_dataset
-from vos_tf.doctor.doctoring import look, repair
+from vos_tf.doctor.diagnose import look, repair
 from vos_tf.doctor.findings import KINDS
 from vos_tf.media.label_maps import VOID
 from vos_tf.records.preprocess import preprocess

@@ -13,9 +13,9 @@ from PIL import Image
 from vos_tf.convert.converting import open_splits
 from vos_tf.datasets import open_dataset
 from vos_tf.datasets.recognition import recognise
-from vos_tf.doctor.doctoring import look, repair
-from vos_tf.doctor.examining import examine
-from vos_tf.doctor.surveying import survey
+from vos_tf.doctor.diagnose import look, repair
+from vos_tf.doctor.diagnose_video import examine
+from vos_tf.doctor.scan import survey
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import read_label_map
 from vos_tf.records.preprocess import preprocess

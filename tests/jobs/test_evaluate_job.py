@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from vos_tf.jobs.evaluate import EvaluationRequest, requested_network
+from vos_tf.jobs.run_config import run_config, write_run_config
 from vos_tf.models.exchange import save_model
 from vos_tf.models.registry import build_network, resolve_settings
-from vos_tf.training.run import run_config, write_run_config
 
 SETTINGS = {"size": [16, 24], "state_filters": 4, "decoder_filters": [4, 4, 4]}
 

@@ -15,8 +15,8 @@ from vos_tf.commands.main import app
 from vos_tf.datasets import Dataset, Video, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.inference.dataset_run import Besides, is_done, result_path, segment_dataset
-from vos_tf.inference.merge import MergingGraph
-from vos_tf.inference.merge_rules import MergeRule
+from vos_tf.inference.merging.graph import MergingGraph
+from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.session import Session
 from vos_tf.jobs.merge import merge_folder
 from vos_tf.media.images import write_image

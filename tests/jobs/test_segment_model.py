@@ -13,7 +13,7 @@ from rvos_networks import ONE_SHOT, ZERO_SHOT
 
 import vos_tf
 from vos_tf.errors import VosError
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.jobs import segment_model
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
 from vos_tf.methods.rvos.network import RVOS

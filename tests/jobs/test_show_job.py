@@ -15,18 +15,18 @@ from typer.testing import CliRunner
 from vos_tf.commands.main import app
 from vos_tf.errors import VosError
 from vos_tf.jobs import show_batches as batches_module
+from vos_tf.jobs.run_config import run_config
 from vos_tf.jobs.show import ShowRequest, show_sequences
 from vos_tf.jobs.show_batches import show_batches
 from vos_tf.jobs.train import training_data
 from vos_tf.pipeline.clips import clip_batches
 from vos_tf.records.preprocess import preprocess
 from vos_tf.report import overlays
-from vos_tf.training.run import run_config
 
 
 @pytest.fixture(autouse=True)
 def warnings_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vos_tf.commands.quiet.quiet_tensorflow", lambda: None)
+    monkeypatch.setattr("vos_tf.commands.tf_logging.quiet_tensorflow", lambda: None)
 
 
 def call(*arguments: object) -> Any:
@@ -122,7 +122,7 @@ def test_batches_are_those_of_training(tiny_records: Path, tmp_path: Path, monke
 
 
 def test_runs_and_recipes(tiny_records: Path, tmp_path: Path) -> None:
-    from vos_tf.training.run import write_run_config
+    from vos_tf.jobs.run_config import write_run_config
 
     write_run_config(tmp_path / "run" / "config.yaml", tiny_config(tiny_records))
     sizes = ("--width", 48, "--batches", 1)

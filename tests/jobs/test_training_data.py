@@ -9,10 +9,10 @@ from small_world import Moving, make_dataset
 
 from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
+from vos_tf.jobs.run_config import differences, read_run_config, run_config, write_run_config
 from vos_tf.jobs.train import training_data
 from vos_tf.pipeline.sampling import plan_epoch, usable_videos
 from vos_tf.records.preprocess import preprocess
-from vos_tf.training.run import differences, read_run_config, run_config, write_run_config
 
 SETTINGS = {"size": [32, 48], "state_filters": 8, "decoder_filters": [8, 6, 4]}
 

@@ -11,11 +11,11 @@ import pytest
 from original_files import save_torch, tensors
 
 from vos_tf.errors import ProblemsError, VosError
+from vos_tf.jobs.import_checkpoint import TRUNK, import_checkpoint
 from vos_tf.methods.osvos.checkpoints import osvos_vgg19bn
 from vos_tf.methods.osvos.network import OSVOS, default_settings
 from vos_tf.models.backbones import build_trunk, load_trunk_weights
 from vos_tf.models.layers import ImageNormalization
-from vos_tf.porting.importing import TRUNK, import_checkpoint
 from vos_tf.porting.trunks import TRUNKS, import_trunk, trunk_entries, which_trunk
 
 RNG = np.random.default_rng(7)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tiny_training import tiny_values
 
-from vos_tf.training.run import RunConfig, run_config
+from vos_tf.jobs.run_config import RunConfig, run_config
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from vos_tf.errors import VosError
+from vos_tf.jobs.run_config import RunConfig
 from vos_tf.jobs.train import train_run
 from vos_tf.training.history import LOSSES, read_losses, write_losses
 from vos_tf.training.loop import Trainer
-from vos_tf.training.run import RunConfig
 
 
 def test_losses_come_back_as_far_as_they_are_known(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ import yaml
 from tiny_training import tiny_values
 
 from vos_tf.errors import VosError
+from vos_tf.jobs.run_config import RunConfig, run_config
 from vos_tf.jobs.train import hold_out, train_run
 from vos_tf.models.exchange import load_model
 from vos_tf.records.manifest import read_manifest
 from vos_tf.training.checkpoints import list_checkpoints, read_position
 from vos_tf.training.loop import Trainer
-from vos_tf.training.run import RunConfig, run_config
 from vos_tf.training.selection import Validation
 
 TRAIN = [sys.executable, "-m", "vos_tf.commands.train"]
@@ -210,7 +210,7 @@ import tensorflow as tf
 if {replicas} > 1:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {replicas})
-from vos_tf.training.run import run_config
+from vos_tf.jobs.run_config import run_config
 from vos_tf.jobs.train import hold_out, train_run
 train_run(run_config(json.loads({config!r})), Path({run!r}))
 """

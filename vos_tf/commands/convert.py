@@ -7,7 +7,7 @@ from typing import Literal
 
 import typer
 
-from vos_tf.wording import counted
+from vos_tf.text import counted
 
 ROOT = typer.Argument(..., metavar="DIR", help="Folder of the data set.", show_default=False)
 TO = typer.Option(..., "--to", help="Layout to write.", show_default=False)

@@ -26,7 +26,7 @@ def doctor(
     from rich.console import Console
 
     from vos_tf.doctor.console import print_repair, print_report, print_verdict
-    from vos_tf.doctor.doctoring import Repair, Report, look, repair
+    from vos_tf.doctor.diagnose import Repair, Report, look, repair
     from vos_tf.errors import VosError
     from vos_tf.files import write_json
 

@@ -80,12 +80,12 @@ def evaluate(
     ),
 ) -> None:
     """Segment every video of a split and write results/NAME/<video>/<frame>.png, scores, overlays and a report."""
-    from vos_tf.commands.quiet import quiet_tensorflow
+    from vos_tf.commands.tf_logging import quiet_tensorflow
 
     quiet_tensorflow()
     from vos_tf.config import merge as merge_options
     from vos_tf.config import number_or_yaml, parse_assignments
-    from vos_tf.inference.merge_rules import threshold
+    from vos_tf.inference.merging.rules import threshold
     from vos_tf.jobs.evaluate import EvaluationRequest, evaluate_run
 
     folder = results / scenario_name
@@ -145,7 +145,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of ``VOS_evaluate.py``."""
-    from vos_tf.commands.running import run as run_command
+    from vos_tf.commands.exit_codes import run as run_command
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(evaluate)

@@ -14,13 +14,13 @@ def export(
     background: float = typer.Option(0.5, "--background", help="Probability an object has to beat."),
 ) -> None:
     """Write a SavedModel with the signatures start, step and serving_default, and check it against the Segmenter."""
-    from vos_tf.commands.quiet import quiet_tensorflow
+    from vos_tf.commands.tf_logging import quiet_tensorflow
 
     quiet_tensorflow()
     from vos_tf.api import load
     from vos_tf.export.parity import check_saved_model
     from vos_tf.export.saved_model import export_saved_model
-    from vos_tf.inference.merge import MergeRule
+    from vos_tf.inference.merging.graph import MergeRule
 
     segmenter = load(run, rule=MergeRule(merge, background))
     export_saved_model(segmenter.network, out, segmenter.rule)

@@ -24,11 +24,11 @@ def import_weights(
     ),
 ) -> None:
     """Turn a checkpoint of an original project into a model folder for VOS_evaluate.py --run, or trunk weights."""
-    from vos_tf.commands.quiet import quiet_tensorflow
+    from vos_tf.commands.tf_logging import quiet_tensorflow
 
     quiet_tensorflow()
     from vos_tf.config import parse_assignments, refuse_unknown
-    from vos_tf.porting.importing import import_checkpoint
+    from vos_tf.jobs.import_checkpoint import import_checkpoint
 
     given = parse_assignments(settings)
     refuse_unknown(given, ["model"], "")

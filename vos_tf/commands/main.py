@@ -9,13 +9,13 @@ from vos_tf.commands.convert import convert
 from vos_tf.commands.demo import demo
 from vos_tf.commands.doctor import doctor
 from vos_tf.commands.evaluate import evaluate
+from vos_tf.commands.exit_codes import run
 from vos_tf.commands.export import export
 from vos_tf.commands.import_weights import import_weights
 from vos_tf.commands.merge import merge
 from vos_tf.commands.package import package
 from vos_tf.commands.plot import plot
 from vos_tf.commands.preprocess import preprocess
-from vos_tf.commands.running import run
 from vos_tf.commands.score import score
 from vos_tf.commands.segment import segment
 from vos_tf.commands.show import show

@@ -22,7 +22,7 @@ def merge(
     workers: int = typer.Option(0, "--workers", help="Frames at a time; 0: one for each core."),
 ) -> None:
     """Merge one probability map per object and frame into one label map per frame."""
-    from vos_tf.inference.merge_rules import MergeRule, threshold
+    from vos_tf.inference.merging.rules import MergeRule, threshold
     from vos_tf.jobs.merge import merge_folder
 
     count = merge_folder(maps, out, MergeRule(rule, threshold(background)), like=like, workers=workers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vos_tf.wording import counted
+from vos_tf.text import counted
 
 if TYPE_CHECKING:
     from vos_tf.records.manifest import Manifest
@@ -36,16 +36,16 @@ def preprocess(
     assignments: list[str] = SET,
 ) -> None:
     """Write a split of a data set as records for training; run it again to continue, or to find it finished."""
-    from vos_tf.commands.quiet import quiet_tensorflow
+    from vos_tf.commands.tf_logging import quiet_tensorflow
 
     quiet_tensorflow()
     from vos_tf.config import folders, layered
     from vos_tf.datasets.registry import open_dataset
     from vos_tf.errors import VosError
+    from vos_tf.jobs.run_config import run_config
     from vos_tf.records.manifest import MANIFEST, read_manifest
     from vos_tf.records.preprocess import preprocess as write
     from vos_tf.records.verify import verify_records
-    from vos_tf.training.run import run_config
 
     given = {
         "dataset": dataset,
@@ -95,7 +95,7 @@ def describe(manifest: Manifest) -> str:
 
 def main() -> None:
     """Entry point of ``preprocess.py``."""
-    from vos_tf.commands.running import run as run_command
+    from vos_tf.commands.exit_codes import run as run_command
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(preprocess)

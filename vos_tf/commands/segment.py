@@ -48,7 +48,7 @@ def segment(
     ),
 ) -> None:
     """Segment your own video: label maps, overlays, a video and a report. Run again, it goes on where it stopped."""
-    from vos_tf.commands.quiet import quiet_tensorflow
+    from vos_tf.commands.tf_logging import quiet_tensorflow
     from vos_tf.errors import VosError
 
     if run is not None and weights is not None:
@@ -56,7 +56,7 @@ def segment(
     _check_names(source, mask, method)
     quiet_tensorflow()
     from vos_tf.config import parse_assignments
-    from vos_tf.inference.merge import MergeRule
+    from vos_tf.inference.merging.graph import MergeRule
     from vos_tf.jobs.segment import SegmentRequest, segment_video
     from vos_tf.report.video_products import OverlayStyle
 

@@ -35,12 +35,12 @@ def show(
 
         written = show_sequences(ShowRequest(what, root, split, out, tuple(video), videos, frames, width))
     else:
-        from vos_tf.commands.quiet import quiet_tensorflow
+        from vos_tf.commands.tf_logging import quiet_tensorflow
 
         quiet_tensorflow()
         from vos_tf.config import layered
+        from vos_tf.jobs.run_config import run_config
         from vos_tf.jobs.show_batches import show_batches
-        from vos_tf.training.run import run_config
 
         own = Path(what) / "config.yaml" if is_run else config
         records = {} if is_run or not what else {"data": {"records": what}}

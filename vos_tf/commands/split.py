@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from vos_tf.wording import counted
+from vos_tf.text import counted
 
 ROOT = typer.Option(..., "--root", help="Folder of YouTube-VOS, with train/.")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vos_tf.wording import counted
+from vos_tf.text import counted
 
 
 def synthesize(

@@ -46,12 +46,12 @@ def train(
     assignments: list[str] = SET,
 ) -> None:
     """Train a network, and leave it with its history, checkpoints and SavedModel in the run folder."""
-    from vos_tf.commands.quiet import quiet_tensorflow
+    from vos_tf.commands.tf_logging import quiet_tensorflow
 
     quiet_tensorflow()
     from vos_tf.config import layered
+    from vos_tf.jobs.run_config import run_config
     from vos_tf.jobs.train import say, train_run
-    from vos_tf.training.run import run_config
 
     options = {
         "training": {
@@ -93,7 +93,7 @@ def _text(path: Path | None) -> str | None:
 
 def main() -> None:
     """Entry point of ``VOS.py``."""
-    from vos_tf.commands.running import run as run_command
+    from vos_tf.commands.exit_codes import run as run_command
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(train)

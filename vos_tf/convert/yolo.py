@@ -22,8 +22,8 @@ from vos_tf.convert.layout import (
     write_frames,
 )
 from vos_tf.datasets.yolo import IMAGES, UNLABELLED, label_file, place
+from vos_tf.media.contours import outline
 from vos_tf.media.label_maps import VOID, object_ids
-from vos_tf.media.outlines import outline
 from vos_tf.media.run_lengths import pack_counts, run_lengths
 
 _DIGITS = 7  # of a share of the side: exact to a tenth of a pixel in images a million pixels wide

@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from vos_tf.doctor.doctoring import Repair, Report
-from vos_tf.doctor.examining import Counts
+from vos_tf.doctor.diagnose import Repair, Report
+from vos_tf.doctor.diagnose_video import Counts
 from vos_tf.doctor.findings import KINDS, Finding
 
 MOST_SHOWN = 3

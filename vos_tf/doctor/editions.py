@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vos_tf.doctor.examining import Counts
+from vos_tf.doctor.diagnose_video import Counts
 
 # Videos of each split as published: DAVIS (arXiv:1704.00675), YouTube-VOS (https://youtube-vos.org/dataset/vos).
 _PUBLISHED = {

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vos_tf.datasets.listing import names_found
-from vos_tf.doctor.facts import FrameFacts
+from vos_tf.doctor.file_facts import FrameFacts
 from vos_tf.doctor.findings import Finding, Level
 from vos_tf.doctor.numbering import gaps, sorts_as_text
-from vos_tf.doctor.seen import Seen, below
+from vos_tf.doctor.scanned_video import Seen, below
 from vos_tf.media.images import same_proportions
 
 FEWEST_REPEATS = 3

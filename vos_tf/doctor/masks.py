@@ -8,10 +8,10 @@ from pathlib import Path
 
 from vos_tf.datasets.folder import match_masks
 from vos_tf.datasets.listing import names_found
-from vos_tf.doctor.facts import SIXTEEN_BIT, MaskFacts
+from vos_tf.doctor.file_facts import SIXTEEN_BIT, MaskFacts
 from vos_tf.doctor.findings import Finding, Level
 from vos_tf.doctor.frames import FramePlan, Reporter
-from vos_tf.doctor.mending import Mending, colour_table, true_phantoms
+from vos_tf.doctor.mask_repair import Mending, colour_table, true_phantoms
 from vos_tf.errors import VosError
 from vos_tf.media.images import same_proportions
 from vos_tf.media.label_maps import VOID

@@ -10,7 +10,7 @@ from typing import Any
 
 from vos_tf.datasets.listing import check_name, names_found
 from vos_tf.doctor.findings import Finding
-from vos_tf.doctor.seen import Listed, below
+from vos_tf.doctor.scanned_video import Listed, below
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import MAX_OBJECT_ID
 

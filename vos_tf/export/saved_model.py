@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.export.steps import ExportedModel
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.methods import is_zero_shot
 from vos_tf.methods.cosnet.export import ExportedForeground
 from vos_tf.methods.cosnet.network import COSNet

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from vos_tf.inference.graph import VideoGraph, nearest, shrink_or_grow
-from vos_tf.inference.merge import MergeRule, merge_objects
+from vos_tf.inference.merging.graph import MergeRule, merge_objects
 from vos_tf.media.label_maps import VOID
 
 FRAMES = tf.TensorSpec([None, None, None, None, 3], tf.uint8, name="frames")

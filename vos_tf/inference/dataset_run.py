@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.errors import VosError
-from vos_tf.inference.instances import instance_frames, write_instances
-from vos_tf.inference.overlapping import Behind, ahead
+from vos_tf.inference.object_masks import instance_frames, write_instances
+from vos_tf.inference.prefetch import Behind, ahead
 from vos_tf.inference.session import FrameResult, check_size, joining_mask, read_frame
 from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import LabelMap, write_label_map
@@ -55,7 +55,7 @@ class Besides(NamedTuple):
 
     Attributes:
         instances: Probability from which a pixel belongs to an object's own mask, which may overlap with others'
-            (`vos_tf.inference.instances`); ``None``: no such masks.
+            (`vos_tf.inference.object_masks`); ``None``: no such masks.
         probabilities: Kind of the files of probability maps (`vos_tf.media.probability_maps`), ``png`` or ``npz``;
             empty: none.
     """

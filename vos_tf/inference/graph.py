@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from vos_tf.inference.merge_rules import MergeRule
+from vos_tf.inference.merging.rules import MergeRule
 
 FRAME = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
 MASK = tf.TensorSpec([None, None, None, 1], tf.uint8, name="mask")

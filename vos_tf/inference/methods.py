@@ -10,15 +10,15 @@ from typing import Any
 
 from vos_tf.config import fill, merge, nearest
 from vos_tf.errors import VosError
-from vos_tf.inference.crf import refine_probabilities
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
+from vos_tf.inference.options import with_shared
+from vos_tf.inference.refinement.crf import refine_probabilities
 from vos_tf.inference.session import VideoSegmenter
-from vos_tf.inference.shared_options import with_shared
-from vos_tf.inference.views import View, ViewsSegmenter, check_scales, resized, views
+from vos_tf.inference.test_time_augmentation import View, ViewsSegmenter, check_scales, resized, views
 
 # Each module holds a frozen dataclass of options, ``default_options(network)`` that gives one with the values that suit
 # the network, and ``make(network, rule, options)``. A field with the metadata ``decides_masks: False`` changes how the
-# work is done, but not the masks. `vos_tf.inference.shared_options` has the options of all of them; a module that has
+# work is done, but not the masks. `vos_tf.inference.options` has the options of all of them; a module that has
 # the option ``test_scales`` itself averages over scales itself.
 _METHODS = {
     "s2s": "vos_tf.methods.s2s.segmenter",

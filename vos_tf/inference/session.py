@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
-from vos_tf.inference.logit_maps import LogitMaps, join_maps
-from vos_tf.inference.map_merging import mean_inside, whole
-from vos_tf.inference.merge import MergeRule, MergingGraph
+from vos_tf.inference.merging.graph import MergeRule, MergingGraph
+from vos_tf.inference.merging.logit_maps import LogitMaps, join_maps
+from vos_tf.inference.merging.numpy_merge import mean_inside, whole
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import VOID, LabelMap, object_ids
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vos_tf.datasets.given_masks import GivenMasks
-from vos_tf.inference.overlapping import ahead
+from vos_tf.inference.prefetch import ahead
 from vos_tf.inference.session import FrameResult, VideoSegmenter
 from vos_tf.media.frame_source import FrameSource, TimedFrame
 

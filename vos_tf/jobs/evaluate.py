@@ -15,15 +15,15 @@ from vos_tf.errors import ProblemsError, VosError
 from vos_tf.files import sha256
 from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import Besides, OpensSessions, segment_dataset
-from vos_tf.inference.merge_rules import MergeRule
+from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.methods import deciding, is_zero_shot, make_segmenter, resolve_options
-from vos_tf.inference.scenario import Scenario, claim_results
+from vos_tf.inference.results_folder import Scenario, claim_results
+from vos_tf.jobs.run_config import RunConfig, read_run_config, run_config
 from vos_tf.media.probability_maps import PROBABILITY_KINDS
 from vos_tf.media.video_writer import check_video_writing
 from vos_tf.models.exchange import CONFIG, WEIGHTS, find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
 from vos_tf.training.checkpoints import POSITION
-from vos_tf.training.run import RunConfig, read_run_config, run_config
 
 VALIDATION_SPLITS = {
     "davis2016": "val",
@@ -229,7 +229,7 @@ def draw_overlays(dataset: Dataset, folder: Path) -> None:
 def draw_products(dataset: Dataset, request: EvaluationRequest) -> None:
     """Overlay frames ``folder/overlays/<video>/<frame>.jpg`` and videos ``folder/overlays/<video>.mp4``, as asked."""
     from vos_tf.progress import progress
-    from vos_tf.report.products import write_products
+    from vos_tf.report.dataset_overlays import write_products
 
     with progress("drawing overlay frames", len(dataset.videos), "videos") as bar:
         for video in dataset.videos:

@@ -19,9 +19,9 @@ from typing import Any
 from vos_tf.config import one_of
 from vos_tf.datasets.given_masks import GivenMasks, open_masks
 from vos_tf.errors import IncompleteError, VosError
-from vos_tf.inference.merge import MergeRule
-from vos_tf.inference.overlapping import Behind, ahead
-from vos_tf.inference.scenario import Scenario, claim_results
+from vos_tf.inference.merging.graph import MergeRule
+from vos_tf.inference.prefetch import Behind, ahead
+from vos_tf.inference.results_folder import Scenario, claim_results
 from vos_tf.inference.video_run import Segmented, segment_frames
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
 from vos_tf.media.frame_source import FrameSource, TimedFrame
@@ -38,7 +38,7 @@ from vos_tf.progress import progress
 from vos_tf.report.tracks import Tracks
 from vos_tf.report.video_products import OverlayStyle, VideoProducts, opened_products, write_contact_sheet
 from vos_tf.report.video_report import PAGE, REPORT, VideoSummary, write_video_report
-from vos_tf.wording import counted
+from vos_tf.text import counted
 
 MASKS = "masks"
 OVERLAYS = "overlays"

@@ -11,7 +11,7 @@ from typing import Any
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.files import sha256
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
 from vos_tf.inference.session import VideoSegmenter
 from vos_tf.models.exchange import CONFIG, SHIPPED, WEIGHTS, find_model, load_model, shipped_models

@@ -20,7 +20,7 @@ from vos_tf.media.label_maps import LabelMap
 from vos_tf.progress import progress
 from vos_tf.records.manifest import MANIFEST, Manifest, RecordEntry, read_manifest
 from vos_tf.report.overlays import Picture, Tile, contact_sheet, encode_picture, evenly_spaced, labelled_tile
-from vos_tf.wording import counted
+from vos_tf.text import counted
 
 COLUMNS = 4
 STILLS_ON_A_SHEET = 24

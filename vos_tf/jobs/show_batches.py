@@ -9,6 +9,7 @@ import numpy as np
 
 from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
+from vos_tf.jobs.run_config import RunConfig
 from vos_tf.jobs.train import training_data
 from vos_tf.pipeline.clips import ClipBatch, clip_batches
 from vos_tf.pipeline.sampling import ClipRequest, plan_epoch
@@ -16,7 +17,6 @@ from vos_tf.pipeline.videos import FOREGROUND, clip_videos
 from vos_tf.progress import progress
 from vos_tf.report.overlays import Picture, contact_sheet, encode_picture, labelled_tile
 from vos_tf.training.loop import TrainingData
-from vos_tf.training.run import RunConfig
 
 SINGLE_COLUMNS = 4
 

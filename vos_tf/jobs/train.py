@@ -16,6 +16,7 @@ from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.files import write_json
+from vos_tf.jobs.run_config import RunConfig, differences, environment, read_run_config, write_run_config
 from vos_tf.models.backbones import MissingWeightsError
 from vos_tf.models.exchange import find_model, load_model, load_weights
 from vos_tf.models.registry import build_network
@@ -26,7 +27,6 @@ from vos_tf.records.manifest import Manifest, read_manifest
 from vos_tf.records.preprocess import preprocess
 from vos_tf.training.checkpoints import list_checkpoints
 from vos_tf.training.loop import Trainer, TrainingData, TrainingResult, prepare_process
-from vos_tf.training.run import RunConfig, differences, environment, read_run_config, write_run_config
 from vos_tf.training.strategy import is_chief, make_strategy, set_precision
 
 # Settings of networks that may differ from those of the model that a run starts from: weights keep their meaning.

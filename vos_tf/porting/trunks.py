@@ -10,7 +10,7 @@ from typing import Any
 from vos_tf.errors import VosError
 from vos_tf.methods.osvos.network import osvos_trunk
 from vos_tf.models.backbones import classifier_body
-from vos_tf.models.normalizations import for_other_images
+from vos_tf.models.renormalization import for_other_images
 from vos_tf.models.resnet import RESNETS
 from vos_tf.models.vgg import VGG16_BLOCKS, VGG19_BLOCKS
 from vos_tf.porting.assign import assign

@@ -13,7 +13,7 @@ from cosnet_networks import COLOURS, lively
 from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.methods.cosnet.segmenter import COSNetSegmenter
 
 

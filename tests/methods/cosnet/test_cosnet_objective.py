@@ -18,6 +18,7 @@ from PIL import Image
 from vos_tf.config import TrainingSettings, layered
 from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
+from vos_tf.jobs.run_config import RunConfig, run_config
 from vos_tf.jobs.train import train_run
 from vos_tf.methods.cosnet.losses import (
     absolute_error,
@@ -33,7 +34,6 @@ from vos_tf.training.checkpoints import list_checkpoints
 from vos_tf.training.loop import Trainer
 from vos_tf.training.objectives import make_objective, resolve_objective
 from vos_tf.training.optimizers import make_optimizer
-from vos_tf.training.run import RunConfig, run_config
 from vos_tf.training.steps import TrainingStep
 
 SIZE = (32, 48)

@@ -15,7 +15,7 @@ from cosnet_networks import SIZE as NETWORK_SIZE
 from small_world import make_video
 
 from vos_tf.errors import VosError
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.methods import make_segmenter, resolve_options
 from vos_tf.methods.cosnet.network import GROUP, COSNet
 from vos_tf.methods.cosnet.references import EarlierReferences, known_frames, random_frames, uniform_frames

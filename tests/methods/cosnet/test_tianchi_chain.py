@@ -17,10 +17,10 @@ from vos_tf.config import layered
 from vos_tf.datasets import open_dataset
 from vos_tf.evaluation.packages import check_package, write_package
 from vos_tf.jobs.evaluate import EvaluationRequest, evaluate_run
+from vos_tf.jobs.run_config import run_config
 from vos_tf.jobs.train import train_run
 from vos_tf.media.label_maps import write_label_map
 from vos_tf.records.preprocess import preprocess
-from vos_tf.training.run import run_config
 
 SIZE = (32, 48)
 FRAMES = 4

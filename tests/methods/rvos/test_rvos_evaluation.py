@@ -44,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def warnings_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vos_tf.commands.quiet.quiet_tensorflow", lambda: None)
+    monkeypatch.setattr("vos_tf.commands.tf_logging.quiet_tensorflow", lambda: None)
 
 
 def call(models: Path, model: str, world: Path, results: Path, *arguments: str) -> Any:

@@ -16,7 +16,7 @@ from rvos_networks import ONE_SHOT, ZERO_SHOT, lively
 from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.methods.rvos.network import RVOS
 from vos_tf.methods.rvos.segmenter import RVOSSegmenter
 

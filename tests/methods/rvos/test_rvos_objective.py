@@ -18,6 +18,7 @@ from tiny_training import tiny_values
 
 from vos_tf.config import TrainingSettings
 from vos_tf.errors import VosError
+from vos_tf.jobs.run_config import run_config
 from vos_tf.jobs.train import network_builder, train_run
 from vos_tf.methods.rvos.losses import FORBIDDEN
 from vos_tf.methods.rvos.matching import assign_slots, match_slots
@@ -27,7 +28,6 @@ from vos_tf.models.exchange import save_model
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.history import read_history
 from vos_tf.training.optimizers import make_optimizer
-from vos_tf.training.run import run_config
 from vos_tf.training.steps import TrainingStep
 
 SIZE = (8, 12)

@@ -12,7 +12,7 @@ from rvos_networks import ONE_SHOT, ZERO_SHOT, boxes, frames_of, lively
 
 import vos_tf
 from vos_tf.errors import VosError
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.methods import is_zero_shot, resolve_options
 from vos_tf.methods.rvos.one_shot import jaccard_table
 from vos_tf.methods.rvos.segmenter import RVOSSegmenter, ZeroShotOptions

@@ -17,8 +17,8 @@ from vos_tf.methods.s2s.network import PRESETS, S2S, S2SSettings, default_settin
 from vos_tf.methods.s2s.polyphase import UpDownConvolution
 from vos_tf.models.exchange import load_model, save_model
 from vos_tf.models.layers import NORMALIZATIONS, ImageNormalization
-from vos_tf.models.normalizations import for_other_images
 from vos_tf.models.registry import resolve_settings
+from vos_tf.models.renormalization import for_other_images
 
 SMALLER: dict[str, Any] = {"size": (32, 48), "state_filters": 8}
 RNG = np.random.default_rng(0)

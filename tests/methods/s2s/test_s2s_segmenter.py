@@ -13,7 +13,7 @@ from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import is_done, result_path, segment_dataset
-from vos_tf.inference.scenario import Scenario, claim_results
+from vos_tf.inference.results_folder import Scenario, claim_results
 from vos_tf.media.label_maps import read_label_map, write_label_map
 from vos_tf.methods.s2s.options import Options
 from vos_tf.methods.s2s.segmenter import Segmenter

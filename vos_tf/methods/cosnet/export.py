@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from vos_tf.export.steps import FRAMES, IMAGE, ExportedModel, name_tensors
 from vos_tf.inference.graph import shrink_or_grow
-from vos_tf.inference.merge import MergeRule, merge_objects
+from vos_tf.inference.merging.graph import MergeRule, merge_objects
 from vos_tf.methods.cosnet.segmenter import FOREGROUND_ID, default_options
 from vos_tf.methods.rvos.export import LABEL_MAPS, MasklessGraph
 

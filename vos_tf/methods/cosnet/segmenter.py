@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from vos_tf.config import one_of
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
-from vos_tf.inference.crf import CRFSettings
 from vos_tf.inference.graph import FRAME, shrink_or_grow
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
+from vos_tf.inference.refinement.crf import CRFSettings
 from vos_tf.inference.session import Session, VideoSegmenter
-from vos_tf.inference.views import View, check_scales, views
+from vos_tf.inference.test_time_augmentation import View, check_scales, views
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.methods.cosnet.assignment import ObjectAssigner
 from vos_tf.methods.cosnet.network import FUSIONS

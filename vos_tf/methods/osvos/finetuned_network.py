@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vos_tf.inference.adapted import AdaptedStore
+from vos_tf.inference.finetuned_weights import AdaptedStore
 from vos_tf.inference.graph import shrink_or_grow
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings, finetuned_groups, finetuning_loss

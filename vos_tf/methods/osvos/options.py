@@ -7,7 +7,7 @@ from typing import Any
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
-from vos_tf.inference.snapping import SnappingSettings
+from vos_tf.inference.refinement.snapping import SnappingSettings
 from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings
 from vos_tf.methods.osvos.online_adaptation import AdaptationSettings
 from vos_tf.methods.osvos.zoom import ZoomSettings
@@ -30,7 +30,7 @@ class Options:
         test_scales: Each frame is segmented at these multiples of the working size, and the probabilities are averaged.
         test_flip: Average with the mirrored frame, too.
         snap: Move the contours of the result to edges of the image.
-        snapping: How, see `vos_tf.inference.snapping`.
+        snapping: How, see `vos_tf.inference.refinement.snapping`.
         reach: How far an object's pixels may be from where it was in the frame before, in square roots of its area
             (`vos_tf.methods.osvos.gating`); 0: anywhere.
         adapted: Folder in which adapted weights are kept and found again; empty: they are forgotten.

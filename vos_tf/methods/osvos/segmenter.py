@@ -17,10 +17,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.datasets.types import Video
-from vos_tf.inference.adapted import AdaptedStore, weights_digest
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.finetuned_weights import AdaptedStore, weights_digest
+from vos_tf.inference.merging.graph import MergeRule
+from vos_tf.inference.refinement.snapping import snap_label_map
 from vos_tf.inference.session import Session, VideoSegmenter, read_frame, read_labels
-from vos_tf.inference.snapping import snap_label_map
 from vos_tf.media.label_maps import LabelMap, object_ids
 from vos_tf.methods.osvos.finetuned_network import Adapted, OneShotNetwork
 from vos_tf.methods.osvos.gating import keep_near

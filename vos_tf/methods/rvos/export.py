@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from vos_tf.export.steps import FRAMES, IMAGE, ExportedModel, name_tensors
 from vos_tf.inference.graph import VideoGraph
-from vos_tf.inference.merge import MergeRule, merge_objects
+from vos_tf.inference.merging.graph import MergeRule, merge_objects
 from vos_tf.media.label_maps import VOID
 
 LABEL_MAPS = tf.TensorSpec([None, None, None], tf.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 from vos_tf.config import one_of
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.session import Session, VideoSegmenter
 from vos_tf.methods.rvos.one_shot import OneShotSlotSession, SlotGraph
 from vos_tf.methods.rvos.zero_shot import ProposalSession

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from vos_tf.errors import VosError
-from vos_tf.inference.merge import MergingGraph
+from vos_tf.inference.merging.graph import MergingGraph
 from vos_tf.media.label_maps import VOID, LabelMap
 from vos_tf.methods.rvos.one_shot import SlotGraph, SlotSession, jaccard_table
 

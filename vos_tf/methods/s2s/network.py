@@ -19,7 +19,7 @@ from vos_tf.methods.s2s.settings import PRESETS, SMALL, S2SSettings, default_set
 from vos_tf.models.backbones import load_trunk_weights, trunk_kind
 from vos_tf.models.conv_lstm import ConvLSTMCell, ConvLSTMState
 from vos_tf.models.layers import fold_time, match_batch, unfold_time
-from vos_tf.models.normalizations import for_other_images
+from vos_tf.models.renormalization import for_other_images
 
 __all__ = ["PRESETS", "S2S", "SMALL", "S2SClip", "S2SFeatures", "S2SSettings", "default_settings"]
 

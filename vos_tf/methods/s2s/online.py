@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.inference.adapted import AdaptedStore
-from vos_tf.inference.followers import Followers
+from vos_tf.inference.finetuned_weights import AdaptedStore
 from vos_tf.inference.graph import VideoGraph
-from vos_tf.inference.logit_maps import join_maps
-from vos_tf.inference.merge import MergingGraph
+from vos_tf.inference.merging.graph import MergingGraph
+from vos_tf.inference.merging.logit_maps import join_maps
 from vos_tf.inference.session import Session
+from vos_tf.inference.state_session import Followers
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.methods.s2s.finetuning import ClipSamples, S2SFinetuneSettings, finetuned_groups, finetuning_loss
 from vos_tf.methods.s2s.options import Options

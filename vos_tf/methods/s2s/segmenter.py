@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.inference.adapted import AdaptedStore, weights_digest
-from vos_tf.inference.followers import Followers
+from vos_tf.inference.finetuned_weights import AdaptedStore, weights_digest
 from vos_tf.inference.graph import VideoGraph
-from vos_tf.inference.merge import MergingGraph
-from vos_tf.inference.merge_rules import MergeRule
+from vos_tf.inference.merging.graph import MergingGraph
+from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.session import Look, Session, VideoSegmenter
+from vos_tf.inference.state_session import Followers
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.methods.s2s.online import OnlineNetwork, OnlineSession
 from vos_tf.methods.s2s.options import Options, default_options

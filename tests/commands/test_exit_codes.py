@@ -7,7 +7,7 @@ import sys
 
 CODE = """
 import signal, typer
-from vos_tf.commands.running import run
+from vos_tf.commands.exit_codes import run
 from vos_tf.errors import IncompleteError, VosError
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -1,4 +1,4 @@
-"""Merging of probability maps that lie on disk: as `vos_tf.inference.merge`, plane by plane, without TensorFlow.
+"""Merging of probability maps that lie on disk: as `vos_tf.inference.merging.graph`, plane by plane, without TensorFlow.
 
 8-bit maps are compared as they are: no map becomes floating point, and no stack of planes is made.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
-from vos_tf.inference.merge_rules import MergeRule
+from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.media.label_maps import LabelMap
 
 ProbabilityMap = NDArray[np.uint8] | NDArray[np.float32]
@@ -59,7 +59,7 @@ def as_float(plane: ProbabilityMap) -> NDArray[np.float32]:
 
 
 def merge_maps(maps: Iterable[ProbabilityMap], ids: Sequence[int], rule: MergeRule) -> LabelMap:
-    """Merge the maps of one frame; equal to `vos_tf.inference.merge.merge_objects`, tie by tie.
+    """Merge the maps of one frame; equal to `vos_tf.inference.merging.graph.merge_objects`, tie by tie.
 
     Args:
         maps: One for each object, all uint8 or all float32, of one size; taken one at a time but for

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, get_type_hints
 
-from vos_tf.inference.crf import CRFSettings
+from vos_tf.inference.refinement.crf import CRFSettings
 
 
 @dataclass(frozen=True)

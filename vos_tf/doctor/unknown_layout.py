@@ -12,9 +12,9 @@ import numpy as np
 
 from vos_tf.datasets.folder import WHOLE_SPLITS
 from vos_tf.datasets.listing import IMAGE_SUFFIXES, list_folders
-from vos_tf.doctor.facts import packed_colours
+from vos_tf.doctor.file_facts import packed_colours
 from vos_tf.doctor.findings import Finding
-from vos_tf.doctor.seen import Content, Rules, Seen, Survey, below, content_of, link_findings, stray_finding
+from vos_tf.doctor.scanned_video import Content, Rules, Seen, Survey, below, content_of, link_findings, stray_finding
 from vos_tf.errors import VosError
 from vos_tf.media.images import header_size, read_bytes
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vos_tf.inference.graph import to_frame_size
-from vos_tf.inference.logit_maps import LogitMaps, join_maps
-from vos_tf.inference.merge import MergeRule, MergingGraph
+from vos_tf.inference.merging.graph import MergeRule, MergingGraph
+from vos_tf.inference.merging.logit_maps import LogitMaps, join_maps
 from vos_tf.inference.session import FrameResult
 
 SIZE = (48, 85)

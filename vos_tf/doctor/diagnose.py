@@ -11,12 +11,12 @@ from vos_tf.convert.converting import Finisher, writer_for
 from vos_tf.convert.layout import LayoutWriter
 from vos_tf.convert.staging import check_apart, plan_digest, write_staged
 from vos_tf.datasets.recognition import recognise
+from vos_tf.doctor.diagnose_video import Counts, Diagnosis, examine, repaired
 from vos_tf.doctor.editions import edition
-from vos_tf.doctor.examining import Counts, Diagnosis, examine, repaired
 from vos_tf.doctor.findings import Finding, in_order
-from vos_tf.doctor.loose import loose_survey
-from vos_tf.doctor.seen import Seen, Survey
-from vos_tf.doctor.surveying import survey
+from vos_tf.doctor.scan import survey
+from vos_tf.doctor.scanned_video import Seen, Survey
+from vos_tf.doctor.unknown_layout import loose_survey
 from vos_tf.errors import VosError
 from vos_tf.progress import progress
 from vos_tf.records.workers import Workers, worker_count

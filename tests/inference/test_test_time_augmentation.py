@@ -11,9 +11,9 @@ import pytest
 from rvos_networks import ONE_SHOT, ZERO_SHOT, boxes, frames_of, lively
 
 from vos_tf.errors import VosError
-from vos_tf.inference.merge import MergeRule
+from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
-from vos_tf.inference.views import View, ViewsSegmenter, ViewsSession, resized, views
+from vos_tf.inference.test_time_augmentation import View, ViewsSegmenter, ViewsSession, resized, views
 from vos_tf.methods.osvos.segmenter import OneShotSegmenter
 from vos_tf.methods.rvos.segmenter import RVOSSegmenter
 from vos_tf.models.registry import build_network, resolve_settings

@@ -14,8 +14,8 @@ from vos_tf.datasets.types import Video, VideoObject
 from vos_tf.errors import VosError
 from vos_tf.media.images import read_image, write_image
 from vos_tf.media.label_maps import write_label_map
+from vos_tf.report.dataset_overlays import write_products
 from vos_tf.report.overlays import draw_overlay, encode_picture
-from vos_tf.report.products import write_products
 
 NAMES = ("00003", "00007", "frame 10")
 SIZE = (61, 95)

@@ -116,7 +116,7 @@ def test_another_mask_parent_or_setting_is_learned_anew(
     for finetune, mask, learned in (({}, labels, 0), ({}, other_mask, 1), ({"seed": 1}, labels, 1)):
         runs.clear()
         session = segmenter_of(parent, finished / "adapted", **finetune).session(video.size, video.name)
-        monkeypatch.setattr("vos_tf.inference.adapted.AdaptedStore.save", lambda *_: None)
+        monkeypatch.setattr("vos_tf.inference.finetuned_weights.AdaptedStore.save", lambda *_: None)
         session.add(mask)
         for frame, name in zip(frames, video.frame_names, strict=False):
             session.step(frame, name)

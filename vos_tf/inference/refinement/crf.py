@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
-from vos_tf.inference.permutohedral import PermutohedralFilter
+from vos_tf.inference.refinement.permutohedral import PermutohedralFilter
 from vos_tf.media.images import RGBImage
 
 Maps = NDArray[np.float32]

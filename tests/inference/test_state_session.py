@@ -11,8 +11,8 @@ import tensorflow as tf
 
 import vos_tf
 from vos_tf.errors import VosError
-from vos_tf.inference.merge import MergingGraph
-from vos_tf.inference.overlapping import ahead
+from vos_tf.inference.merging.graph import MergingGraph
+from vos_tf.inference.prefetch import ahead
 from vos_tf.methods.s2s.options import Options
 from vos_tf.methods.s2s.segmenter import Segmenter
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.inference.graph import VideoGraph
-from vos_tf.inference.logit_maps import maps_of
+from vos_tf.inference.merging.logit_maps import maps_of
 
 
 class Followers:

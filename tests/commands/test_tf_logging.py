@@ -9,7 +9,7 @@ import sys
 import pytest
 
 CODE = """
-from vos_tf.commands.quiet import quiet_tensorflow
+from vos_tf.commands.tf_logging import quiet_tensorflow
 quiet_tensorflow()
 import tensorflow as tf
 step = tf.function(lambda x: x + 1)

@@ -19,7 +19,7 @@ from vos_tf.datasets.youtube_vos import FRAME_RATE as YOUTUBE_RATE
 from vos_tf.doctor.findings import Finding
 from vos_tf.doctor.meta import read_meta
 from vos_tf.doctor.numbering import usual_step
-from vos_tf.doctor.seen import (
+from vos_tf.doctor.scanned_video import (
     Listed,
     Rules,
     Seen,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vos_tf.errors import VosError
-from vos_tf.inference.map_merging import check_rule, merge_maps
-from vos_tf.inference.merge import merge_objects
-from vos_tf.inference.merge_rules import THRESHOLDS, MergeRule, threshold
+from vos_tf.inference.merging.graph import merge_objects
+from vos_tf.inference.merging.numpy_merge import check_rule, merge_maps
+from vos_tf.inference.merging.rules import THRESHOLDS, MergeRule, threshold
 
 
 def planes(seed: int, objects: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vos_tf.inference.overlapping import WAITING, Behind, ahead
+from vos_tf.inference.prefetch import WAITING, Behind, ahead
 
 
 def test_items_come_in_order_and_only_a_few_are_made_ahead() -> None:

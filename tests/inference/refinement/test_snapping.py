@@ -15,7 +15,13 @@ from scipy import ndimage
 from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
 from vos_tf.evaluation.measures import contour_accuracy, region_similarity
-from vos_tf.inference.snapping import SnappingSettings, colour_gradient, merge_regions, snap_label_map, watershed
+from vos_tf.inference.refinement.snapping import (
+    SnappingSettings,
+    colour_gradient,
+    merge_regions,
+    snap_label_map,
+    watershed,
+)
 from vos_tf.media.images import read_image
 
 SMALL = arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 4).map(float))

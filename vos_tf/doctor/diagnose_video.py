@@ -9,14 +9,14 @@ from pathlib import Path
 
 from vos_tf.convert.content import FrameCopy, VideoCopy
 from vos_tf.datasets.types import VideoObject
-from vos_tf.doctor.facts import FrameFacts, MaskFacts, frame_facts, mask_facts, what_is_wrong
+from vos_tf.doctor.file_facts import FrameFacts, MaskFacts, frame_facts, mask_facts, what_is_wrong
 from vos_tf.doctor.findings import Finding
 from vos_tf.doctor.frames import FramePlan, Reporter, judge_frames
+from vos_tf.doctor.mask_repair import Mending
 from vos_tf.doctor.masks import MaskPlan, judge_masks, place_masks
-from vos_tf.doctor.mending import Mending
 from vos_tf.doctor.numbering import gaps, new_names, sorts_as_text, usual_step
 from vos_tf.doctor.objects import judge_objects
-from vos_tf.doctor.seen import Seen
+from vos_tf.doctor.scanned_video import Seen
 from vos_tf.errors import VosError
 from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import LabelMap, object_ids

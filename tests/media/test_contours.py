@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from vos_tf.datasets.still_images.polygons import fill_polygon
-from vos_tf.media.outlines import outline
+from vos_tf.media.contours import outline
 
 
 def filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

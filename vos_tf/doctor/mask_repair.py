@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vos_tf.datasets.types import MaskReader
-from vos_tf.doctor.facts import (
+from vos_tf.doctor.file_facts import (
     ONE_BYTE,
     SIXTEEN_BIT,
     MaskFacts,

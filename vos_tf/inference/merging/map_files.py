@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vos_tf.datasets.listing import natural_key
 from vos_tf.errors import VosError
-from vos_tf.inference.map_merging import ProbabilityMap
+from vos_tf.inference.merging.numpy_merge import ProbabilityMap
 from vos_tf.media.images import check_whole, header_size, read_bytes
 from vos_tf.media.label_maps import MAX_OBJECT_ID
 from vos_tf.media.probability_maps import read_probability

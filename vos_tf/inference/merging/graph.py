@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from vos_tf.inference.logit_maps import LogitMaps
-from vos_tf.inference.map_merging import merge_maps, merge_parts
-from vos_tf.inference.merge_rules import MergeRule
+from vos_tf.inference.merging.logit_maps import LogitMaps
+from vos_tf.inference.merging.numpy_merge import merge_maps, merge_parts
+from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.media.label_maps import LabelMap
 
 __all__ = ["MergeRule", "MergingGraph", "merge_objects"]
