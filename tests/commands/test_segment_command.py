@@ -13,7 +13,6 @@ import pytest
 from encoded_video import encode, moving_frames
 
 import vos_tf
-from vos_tf.commands import tf_logging
 from vos_tf.commands.main import main
 from vos_tf.media.label_maps import write_label_map
 from vos_tf.models.exchange import save_model
@@ -87,7 +86,7 @@ def test_names_are_checked_before_tensorflow_is_imported(
     call: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     Path("empty").mkdir()
-    monkeypatch.setattr(quiet, "quiet_tensorflow", lambda: pytest.fail("TensorFlow is imported first"))
+    monkeypatch.setattr(tf_logging, "quiet_tensorflow", lambda: pytest.fail("TensorFlow is imported first"))
     code, said = call(*arguments)
     assert code == 1
     assert said.startswith("error: ")

@@ -25,7 +25,6 @@ from faults_to_plant import (
 )
 from PIL import Image
 
-from vos_tf.doctor import diagnose
 from vos_tf.doctor.diagnose import look, repair
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID, write_label_map
@@ -187,15 +186,15 @@ def test_an_interrupted_repair_is_continued(tmp_path: Path, monkeypatch: pytest.
     shutil.copytree(tree.frames, tree.frames.parent / "run")
     shutil.copytree(tree.masks, tree.masks.parent / "run")
     looked: list[str] = []
-    whole = doctoring.examine
+    whole = diagnose.examine
 
-    def counted(root: Path, seen: doctoring.Seen) -> object:
+    def counted(root: Path, seen: diagnose.Seen) -> object:
         if len(looked) == 1 and not (tmp_path / "again").exists():
             raise KeyboardInterrupt
         looked.append(seen.name)
         return whole(root, seen)
 
-    monkeypatch.setattr(doctoring, "examine", counted)
+    monkeypatch.setattr(diagnose, "examine", counted)
     with pytest.raises(KeyboardInterrupt):
         repair(tree.root, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()

@@ -1,1 +1,1 @@
-"""Merging the maps of several objects into label maps: the rules, in a TensorFlow graph, and plane by plane in NumPy."""
+"""Merging the maps of several objects into label maps: the rules, a TensorFlow graph, and NumPy plane by plane."""

@@ -1,4 +1,4 @@
-"""Merging of probability maps that lie on disk: as `vos_tf.inference.merging.graph`, plane by plane, without TensorFlow.
+"""Merging of probability maps on disk: as `vos_tf.inference.merging.graph`, plane by plane, without TensorFlow.
 
 8-bit maps are compared as they are: no map becomes floating point, and no stack of planes is made.
 """

@@ -100,7 +100,8 @@ class CoAttention(keras.layers.Layer):
         channels: Of the features, C.
         attention: ``official``; or ``legacy_swapped``, which takes each frame's summary by the other direction's
             softmax, as the Tianchi code does by mistake (it lies on the wrong frame's grid).
-        orthogonal: Start W as a random rotation, for training with `vos_tf.methods.cosnet.losses.orthogonality_penalty`.
+        orthogonal: Start W as a random rotation, for training with
+            `vos_tf.methods.cosnet.losses.orthogonality_penalty`.
         double_softmax: See `attention`.
         tile: See `attention`.
     """

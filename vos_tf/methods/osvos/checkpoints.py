@@ -87,7 +87,7 @@ def osvos_tensorflow(network: Any) -> NameTable:
 
 
 def osvos_vgg19bn(network: Any) -> NameTable:
-    """Names of the VGG19 port for `vos_tf.methods.osvos.network.OSVOS` with ``vgg19_bn``, its default settings, one head."""
+    """Names of the VGG19 port for an `OSVOS` with ``vgg19_bn``, its default settings, one head."""
     entries = vgg_entries(network.trunk, lambda block, position: f"seq{block}.{position}")
     for index in range(len(network.settings.sides)):
         entries |= convolution(f"side_prep{index + 1}", network.side_prep[index])

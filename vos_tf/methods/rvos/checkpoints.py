@@ -26,7 +26,7 @@ IGNORED = (
 
 
 def rvos_names(network: Any) -> NameTable:
-    """Names of the authors' checkpoints for `vos_tf.methods.rvos.network.RVOS` with one of the four published trunks."""
+    """Names of the authors' checkpoints for an `RVOS` with one of the four published trunks."""
     entries = trunk_entries(network.settings.trunk, network.trunk, "encoder.base.")
     for level, (skip, norm) in enumerate(zip(network.skips, network.skip_norms, strict=True)):
         entries |= convolution(f"encoder.sk{5 - level}", skip)

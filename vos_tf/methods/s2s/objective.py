@@ -22,7 +22,8 @@ class Settings:
     """What decides the loss.
 
     Attributes:
-        loss: ``cross_entropy``, or ``rs2s`` for a network with RS2S's distance classes: see `vos_tf.methods.s2s.rs2s_loss`.
+        loss: ``cross_entropy``, or ``rs2s`` for a network with RS2S's distance classes, see
+            `vos_tf.methods.s2s.rs2s_loss`.
         jaccard_weight: Weight of a soft Jaccard loss beside it (an addition to the paper); 0: none.
     """
 
