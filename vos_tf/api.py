@@ -57,8 +57,8 @@ def build(
         weights: A ``.weights.h5`` file of the same network; random weights if not given.
         rule: As for `load`.
         options: As for `load`.
-        **settings: Settings of the network that differ from the defaults, as in `vos_tf.methods.s2s.network.S2SSettings` or
-            `vos_tf.methods.osvos.network.OSVOSSettings`; and ``preset``, a published variant of ``s2s``.
+        **settings: Settings of the network that differ from the defaults, as in
+            `vos_tf.methods.s2s.settings.S2SSettings`; and ``preset``, a published variant of ``s2s``.
 
     Raises:
         VosError: No such model, trunk or setting, or the weights do not fit.

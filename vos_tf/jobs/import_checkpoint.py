@@ -9,9 +9,12 @@ from typing import Any
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
+from vos_tf.methods.cosnet import checkpoints as cosnet
+from vos_tf.methods.osvos import checkpoints as osvos
+from vos_tf.methods.rvos import checkpoints as rvos
+from vos_tf.methods.s2s import checkpoints as s2s
 from vos_tf.models.exchange import CONFIG, WEIGHTS, save_model
 from vos_tf.models.registry import build_network, resolve_settings
-from vos_tf.porting import cosnet, osvos, rvos, s2s
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import Array
 from vos_tf.porting.readers import read_pytorch
