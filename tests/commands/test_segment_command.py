@@ -13,6 +13,7 @@ import pytest
 from encoded_video import encode, moving_frames
 
 import vos_tf
+from vos_tf.commands import tf_logging
 from vos_tf.commands.main import main
 from vos_tf.media.label_maps import write_label_map
 from vos_tf.models.exchange import save_model

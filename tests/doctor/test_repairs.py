@@ -25,6 +25,7 @@ from faults_to_plant import (
 )
 from PIL import Image
 
+from vos_tf.doctor import diagnose
 from vos_tf.doctor.diagnose import look, repair
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID, write_label_map
