@@ -18,7 +18,7 @@ import vos_tf
 from vos_tf.datasets.synthetic import SyntheticSettings, render_video
 from vos_tf.media.images import encode_image
 from vos_tf.media.label_maps import encode_label_map
-from vos_tf.models.exchange import save_model
+from vos_tf.models.weights import save_model
 
 CYCLE = 20
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from vos_tf.methods.registry import METHODS
+
 PACKAGE = Path(__file__).resolve().parents[1] / "vos_tf"
 # From the bottom up: a room may import what stands on a lower floor, or itself.
 FLOORS = [
     {"errors", "version"},
-    {"files", "progress", "wording"},
+    {"files", "progress", "text"},
     {"config", "media"},
     {"datasets"},
-    {"models", "losses", "losses_rvos", "losses_rs2s", "records", "evaluation"},
-    {"pipeline", "losses_cosnet"},
+    {"models", "losses", "records", "evaluation"},
+    {"pipeline", "porting"},
     {"training", "report", "convert"},
-    {"doctor"},
-    {"inference"},
+    {"inference", "doctor"},
+    {"export"},
+    {"methods"},
     {"api"},
-    {"export", "porting"},
     {"jobs"},
     {"commands"},
 ]
@@ -60,7 +63,7 @@ def test_imports_point_down(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["media", "datasets", "convert", "doctor", "evaluation", "report", "models", "losses", "losses_rvos", "config"],
+    ["media", "datasets", "convert", "doctor", "evaluation", "report", "models", "losses", "config"],
 )
 def test_rooms_without_tensorflow(room: str) -> None:
     for path in FILES:
@@ -68,12 +71,36 @@ def test_rooms_without_tensorflow(room: str) -> None:
             assert not [name for name in imports(path) if name.split(".")[0] == "tensorflow"], path
 
 
-@pytest.mark.parametrize("room", ["models", "losses", "losses_cosnet", "losses_rs2s"])
+# What a method computes runs on any Keras backend; how it is trained, segments and is exported may be TensorFlow's.
+NETWORK_FILES = ("network.py", "settings.py", "losses.py")
+
+
+@pytest.mark.parametrize("room", ["models", "losses", "methods"])
 def test_networks_use_keras_only(room: str) -> None:
     allowed = {"keras", "numpy", "vos_tf", *sys.stdlib_module_names}
     for path in FILES:
-        if room_of(path) == room:
+        if room_of(path) == room and (room != "methods" or path.name in NETWORK_FILES):
             assert not [name for name in imports(path) if name.split(".")[0] not in allowed], path
+
+
+ROOMS_OF_METHODS = [path for path in FILES if path.parent.parent == PACKAGE / "methods"]
+
+
+@pytest.mark.parametrize("path", ROOMS_OF_METHODS, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_methods_never_import_each_other(path: Path) -> None:
+    for module in imports(path):
+        parts = module.split(".")
+        if parts[:2] == ["vos_tf", "methods"]:
+            assert parts[2] in (path.parent.name, "method"), f"{path.parent.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_shared_room_contains_the_name_of_a_method(path: Path) -> None:
+    if path in ROOMS_OF_METHODS or path == PACKAGE / "methods" / "registry.py":
+        return
+    word = re.compile(rf"\b({'|'.join(METHODS)})\b", re.IGNORECASE)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert not [f"{number}: {line}" for number, line in enumerate(lines, start=1) if word.search(line)]
 
 
 def test_scoring_and_data_sets_do_not_wait_for_tensorflow() -> None:

@@ -8,7 +8,7 @@ import pytest
 import vos_tf
 from vos_tf.datasets.synthetic import SyntheticSettings, render_video
 from vos_tf.evaluation.measures import region_similarity
-from vos_tf.models.exchange import SHIPPED, shipped_models
+from vos_tf.methods.load import SHIPPED, shipped_models
 
 
 def test_shipped_models_are_light_and_have_a_card() -> None:

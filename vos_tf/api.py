@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.inference.merging.graph import MergeRule
-from vos_tf.inference.methods import make_segmenter, resolve_options
 from vos_tf.inference.session import VideoSegmenter
-from vos_tf.models.exchange import find_model, load_model, load_weights
-from vos_tf.models.registry import build_network, resolve_settings
+from vos_tf.methods.load import find_model, load_model
+from vos_tf.methods.registry import get_method
+from vos_tf.models.weights import load_weights
 
 
 def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> VideoSegmenter:
@@ -37,7 +37,7 @@ def load(path: str | Path, *, rule: MergeRule | None = None, **options: Any) -> 
         'small'
     """
     name, network = load_model(find_model(Path(path)))
-    return make_segmenter(name, network, rule, resolve_options(name, network, options))
+    return get_method(name).make_segmenter(network, rule, get_method(name).resolve_options(network, options))
 
 
 def build(
@@ -69,7 +69,7 @@ def build(
         >>> segmenter.network.settings.size
         (128, 224)
     """
-    network = build_network(name, resolve_settings(name, trunk, settings))
+    network = get_method(name).build(get_method(name).resolve_settings(trunk, settings))
     if weights is not None:
         load_weights(network, Path(weights))
-    return make_segmenter(name, network, rule, resolve_options(name, network, options or {}))
+    return get_method(name).make_segmenter(network, rule, get_method(name).resolve_options(network, options or {}))

@@ -99,7 +99,7 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network is trained; the defaults are those of the S2S paper and its TensorFlow port.
+    """How the network is trained; the defaults are those of Xu et al. (ECCV 2018) and its TensorFlow port.
 
     Attributes:
         n_epochs: Passes over the data.
@@ -115,7 +115,7 @@ class TrainingSettings:
         momentum: Of ``sgd``.
         weight_decay: L2 penalty, added to the gradient as in the originals; 0: none.
         clip_norm: Largest global norm of the gradient; 0: no limit.
-        objective: Settings of the model's loss that differ from its defaults (``vos_tf.training.objectives``).
+        objective: Settings of the method's loss that differ from its defaults.
         micro_batches: Parts in which each batch goes through the network, to save memory; the result is the same.
         precision: ``float32``, ``bfloat16`` or ``float16`` (with loss scaling).
         strategy: ``default`` (one device), ``mirrored`` (all devices of this machine) or ``multi_worker``
@@ -190,8 +190,8 @@ class ModelChoice:
     """Which network, and what it starts from.
 
     Attributes:
-        name: ``s2s``, ``osvos``, ``rvos`` or ``cosnet``.
-        trunk: ``vgg16``, ``mobilenet_v2``, ``small``, or another that the network has.
+        name: Name of the method; empty: the first one of the registry.
+        trunk: ``vgg16``, ``mobilenet_v2``, ``small``, or another that the network has; empty: the method's own.
         trunk_weights: ``imagenet``, a ``.weights.h5`` file, ``none``, or ``auto``: ImageNet where the trunk has such
             weights and they can be fetched, with a warning where not.
         weights: Run folder, model folder, ``.weights.h5`` file or the name of a model that comes with vos_tf, to start
@@ -199,8 +199,8 @@ class ModelChoice:
         settings: Settings of the network that differ from the defaults of model and trunk.
     """
 
-    name: str = "s2s"
-    trunk: str = "vgg16"
+    name: str = ""
+    trunk: str = ""
     trunk_weights: str = "auto"
     weights: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from vos_tf.commands.main import app
 from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
-from vos_tf.models.exchange import save_model
-from vos_tf.models.registry import build_network, resolve_settings
+from vos_tf.methods.registry import get_method
+from vos_tf.models.weights import save_model
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     tiny = {"size": [16, 24], "state_filters": 4, "decoder_filters": [4, 4, 4]}
     for name, settings in (("osvos", {"side_filters": 4}), ("s2s", tiny)):
-        save_model(folder / name, name, build_network(name, resolve_settings(name, "small", settings)))
+        save_model(folder / name, name, get_method(name).build(get_method(name).resolve_settings("small", settings)))
     return folder
 
 

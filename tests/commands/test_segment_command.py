@@ -16,7 +16,7 @@ import vos_tf
 from vos_tf.commands import tf_logging
 from vos_tf.commands.main import main
 from vos_tf.media.label_maps import write_label_map
-from vos_tf.models.exchange import save_model
+from vos_tf.models.weights import save_model
 
 SIZE = (64, 96)
 

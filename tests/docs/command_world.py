@@ -182,19 +182,19 @@ def predictions(*names: str) -> Maker:
 def osvos_checkpoint(path: Path) -> None:
     """A parent of OSVOS-PyTorch with random weights."""
     from vos_tf.methods.osvos.checkpoints import osvos_pytorch
-    from vos_tf.models.registry import build_network, resolve_settings
+    from vos_tf.methods.registry import get_method
 
-    table = osvos_pytorch(build_network("osvos", resolve_settings("osvos", "vgg16", {})))
+    table = osvos_pytorch(get_method("osvos").build(get_method("osvos").resolve_settings("vgg16", {})))
     save_torch(path, tensors(_originals(table.entries) | table.fixed))
 
 
 def rvos_checkpoint(folder: Path) -> None:
     """A one-shot network of RVOS with random weights, narrow and on a small trunk."""
+    from vos_tf.methods.registry import get_method
     from vos_tf.methods.rvos.checkpoints import rvos_names
-    from vos_tf.models.registry import build_network, resolve_settings
 
-    settings = resolve_settings("rvos", "resnet34", {"hidden_size": 32, "size": [64, 96]})
-    save_rvos(folder, _originals(rvos_names(build_network("rvos", settings)).entries))
+    settings = get_method("rvos").resolve_settings("resnet34", {"hidden_size": 32, "size": [64, 96]})
+    save_rvos(folder, _originals(rvos_names(get_method("rvos").build(settings)).entries))
 
 
 def resnet_checkpoint(path: Path) -> None:

@@ -12,7 +12,7 @@ from docs_pages import DOCS, table_rows
 from vos_tf.inference.refinement.crf import CRFSettings
 from vos_tf.methods.cosnet.objective import Settings
 from vos_tf.methods.cosnet.segmenter import Options
-from vos_tf.models.registry import default_settings
+from vos_tf.methods.registry import get_method
 
 
 def table(first: str, column: int) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def table(first: str, column: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("trunk", "column"), [("resnet101", 1), ("resnet50", 1), ("mobilenet_v2", 2)])
 def test_network_settings(trunk: str, column: int) -> None:
-    wanted = dataclasses.asdict(default_settings("cosnet", trunk))
+    wanted = dataclasses.asdict(get_method("cosnet").default_settings(trunk))
     del wanted["trunk"]
     listed = {key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()}
     assert table("network setting", column) == listed

@@ -26,9 +26,9 @@ from vos_tf.jobs.run_config import SECTIONS, run_config
 from vos_tf.methods.cosnet.segmenter import Options as COSNetOptions
 from vos_tf.methods.osvos.options import Options as OSVOSOptions
 from vos_tf.methods.osvos.options import default_options
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.segmenter import OneShotOptions, ZeroShotOptions
 from vos_tf.methods.s2s.options import Options as S2SOptions
-from vos_tf.models.registry import build_network, default_settings, resolve_settings
 
 SCRIPTS = {"VOS.py": "train", "VOS_evaluate.py": "evaluate", "preprocess.py": "preprocess"}
 ROOT: Any = typer.main.get_command(app)
@@ -129,7 +129,9 @@ def test_every_option_is_explained(page: str, command: str) -> None:
 @pytest.mark.parametrize(("trunk", "column"), [("vgg16", 1), ("vgg19_bn", 2), ("mobilenet_v2", 3), ("small", 3)])
 def test_tables_of_one_shot_options_have_the_defaults(trunk: str, column: int) -> None:
     rows = table_rows(DOCS / "osvos.md", "option | `vgg16`")
-    options = dataclasses.asdict(default_options(build_network("osvos", resolve_settings("osvos", trunk, {}))))
+    options = dataclasses.asdict(
+        default_options(get_method("osvos").build(get_method("osvos").resolve_settings(trunk, {})))
+    )
     assert len(rows) > 8
     published = trunk.startswith("vgg")  # one column for both in the smaller tables
     for title, section in (("closer view", "zoom"), ("learning on", "adaptation")):
@@ -193,6 +195,6 @@ def test_config_file_of_the_project_has_every_key_and_the_defaults() -> None:
 def test_table_of_network_settings_has_the_defaults(trunk: str, column: int) -> None:
     rows = table_rows(DOCS / "configuration.md", "setting")
     table = {row[0].strip("`"): yaml.safe_load(row[column].strip("`")) for row in rows}
-    wanted = dataclasses.asdict(default_settings("s2s", trunk))
+    wanted = dataclasses.asdict(get_method("s2s").default_settings(trunk))
     del wanted["trunk"]
     assert table == {key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()}

@@ -18,7 +18,7 @@ from vos_tf.export.saved_model import export_saved_model
 from vos_tf.inference.session import FrameResult
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import read_label_map
-from vos_tf.models.exchange import save_model
+from vos_tf.models.weights import save_model
 
 SIZE = (64, 96)
 CLIP, STEPS = 0, 1  # the two blocks of the page on exporting

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from docs_pages import DOCS, table_rows
 
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.objective import Settings
 from vos_tf.methods.rvos.segmenter import OneShotOptions, ZeroShotOptions
-from vos_tf.models.registry import default_settings
 
 
 def table(first: str, column: int) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def table(first: str, column: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("trunk", "column"), [("resnet101", 1), ("vgg16", 1), ("small", 2)])
 def test_network_settings(trunk: str, column: int) -> None:
-    wanted = dataclasses.asdict(default_settings("rvos", trunk))
+    wanted = dataclasses.asdict(get_method("rvos").default_settings(trunk))
     del wanted["trunk"]
     listed = {key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()}
     assert table("network setting", column) == listed

@@ -14,8 +14,8 @@ import vos_tf
 from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.inference.dataset_run import is_done, result_path, segment_dataset
-from vos_tf.inference.methods import make_segmenter, resolve_options
 from vos_tf.methods.osvos.segmenter import OneShotSession
+from vos_tf.methods.registry import get_method
 from vos_tf.training.finetune import Finetuner
 
 
@@ -31,7 +31,7 @@ def world(tiny_world: Path) -> Dataset:
 
 def segmenter_of(parent: Any, folder: Path | str, **finetune: Any) -> Any:
     given = {"finetune": {"steps": 2, "learning_rate": 3e-3, **finetune}, "adapted": str(folder), "short_side": 24}
-    return make_segmenter("osvos", parent, None, resolve_options("osvos", parent, given))
+    return get_method("osvos").make_segmenter(parent, None, get_method("osvos").resolve_options(parent, given))
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +169,8 @@ def test_all_annotated_frames_are_learned_from(parent: Any, world: Dataset, monk
 
     monkeypatch.setattr(Finetuner, "run", run)
     video = world.videos[0]
-    options = resolve_options("osvos", parent, {"annotated_frames": "all"})
-    stream = make_segmenter("osvos", parent, None, options).stream(video)
+    options = get_method("osvos").resolve_options(parent, {"annotated_frames": "all"})
+    stream = get_method("osvos").make_segmenter(parent, None, options).stream(video)
     next(stream)
     next(stream)
     assert counts == [len(video.masks)]

@@ -8,33 +8,35 @@ import pytest
 
 import vos_tf
 from vos_tf.errors import VosError
-from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
+from vos_tf.inference.options import result_options
 from vos_tf.methods.osvos.segmenter import OneShotSegmenter
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.s2s.segmenter import Segmenter
-from vos_tf.models.registry import build_network, resolve_settings
 
 
 @pytest.fixture(scope="module")
 def osvos() -> Any:
-    return build_network("osvos", resolve_settings("osvos", "small", {"side_filters": 4}))
+    return get_method("osvos").build(get_method("osvos").resolve_settings("small", {"side_filters": 4}))
 
 
 @pytest.fixture(scope="module")
 def s2s() -> Any:
     small = {"size": [16, 24], "state_filters": 4, "decoder_filters": [4, 4, 4]}
-    return build_network("s2s", resolve_settings("s2s", "small", small))
+    return get_method("s2s").build(get_method("s2s").resolve_settings("small", small))
 
 
 def test_each_model_has_its_own(osvos: Any, s2s: Any) -> None:
-    assert isinstance(make_segmenter("s2s", s2s), Segmenter)
-    assert isinstance(make_segmenter("osvos", osvos), OneShotSegmenter)
+    assert isinstance(get_method("s2s").make_segmenter(s2s), Segmenter)
+    assert isinstance(get_method("osvos").make_segmenter(osvos), OneShotSegmenter)
     with pytest.raises(VosError, match=r"expected one that segments videos .* found 'unknown'"):
-        make_segmenter("unknown", osvos)
+        get_method("unknown").make_segmenter(osvos)
 
 
 def test_given_options_change_nothing_but_themselves(osvos: Any) -> None:
-    defaults = resolve_options("osvos", osvos, {})
-    given = resolve_options("osvos", osvos, {"separate": True, "finetune": {"steps": 7, "augment": {"rotation": 3}}})
+    defaults = get_method("osvos").resolve_options(osvos, {})
+    given = get_method("osvos").resolve_options(
+        osvos, {"separate": True, "finetune": {"steps": 7, "augment": {"rotation": 3}}}
+    )
     assert given.separate
     assert (given.finetune.steps, given.finetune.augment.rotation) == (7, 3.0)
     assert given.finetune.augment.flip == defaults.finetune.augment.flip
@@ -56,30 +58,34 @@ def test_given_options_change_nothing_but_themselves(osvos: Any) -> None:
 )
 def test_foreign_and_impossible_options_are_refused(osvos: Any, given: dict[str, Any], message: str) -> None:
     with pytest.raises(VosError, match=message):
-        resolve_options("osvos", osvos, given)
+        get_method("osvos").resolve_options(osvos, given)
 
 
 def test_options_of_osvos_are_none_of_s2s(s2s: Any) -> None:
     with pytest.raises(VosError, match=r"option short_side: expected an option of s2s \(objects_per_call, .*found one"):
-        resolve_options("s2s", s2s, {"short_side": 3})
+        get_method("s2s").resolve_options(s2s, {"short_side": 3})
     with pytest.raises(VosError, match=r"option finetune\.trainable: expected an option of s2s \(finetune\.steps, "):
-        resolve_options("s2s", s2s, {"finetune": {"trainable": "head"}})
+        get_method("s2s").resolve_options(s2s, {"finetune": {"trainable": "head"}})
     with pytest.raises(VosError, match="objects_per_call: expected 0"):
-        resolve_options("s2s", s2s, {"objects_per_call": -1})
+        get_method("s2s").resolve_options(s2s, {"objects_per_call": -1})
 
 
 def test_only_what_decides_the_masks_counts(osvos: Any, s2s: Any) -> None:
-    plain = resolve_options("s2s", s2s, {})
-    assert deciding(resolve_options("s2s", s2s, {"objects_per_call": 2, "adapted": "x"})) == deciding(plain)
-    assert deciding(resolve_options("s2s", s2s, {"restart_every": 7})) != deciding(plain)
-    one = deciding(resolve_options("osvos", osvos, {"adapted": "folder"}))
-    assert one == deciding(resolve_options("osvos", osvos, {}))
+    plain = get_method("s2s").resolve_options(s2s, {})
+    assert result_options(
+        get_method("s2s").resolve_options(s2s, {"objects_per_call": 2, "adapted": "x"})
+    ) == result_options(plain)
+    assert result_options(get_method("s2s").resolve_options(s2s, {"restart_every": 7})) != result_options(plain)
+    one = result_options(get_method("osvos").resolve_options(osvos, {"adapted": "folder"}))
+    assert one == result_options(get_method("osvos").resolve_options(osvos, {}))
     assert one["finetune"]["steps"] == 400
-    assert one != deciding(resolve_options("osvos", osvos, {"finetune": {"seed": 1}}))
+    assert one != result_options(get_method("osvos").resolve_options(osvos, {"finetune": {"seed": 1}}))
 
 
 def test_the_authors_settings_belong_to_their_trunk() -> None:
-    authors = resolve_options("osvos", build_network("osvos", resolve_settings("osvos", "vgg16", {})), {})
+    authors = get_method("osvos").resolve_options(
+        get_method("osvos").build(get_method("osvos").resolve_settings("vgg16", {})), {}
+    )
     assert (authors.finetune.optimizer, authors.finetune.learning_rate) == ("sgd", 1e-8)
     assert (authors.finetune.loss, authors.finetune.rates) == ("class_balanced", "authors")
 

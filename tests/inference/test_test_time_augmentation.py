@@ -12,11 +12,11 @@ from rvos_networks import ONE_SHOT, ZERO_SHOT, boxes, frames_of, lively
 
 from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
-from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
+from vos_tf.inference.options import result_options
 from vos_tf.inference.test_time_augmentation import View, ViewsSegmenter, ViewsSession, resized, views
 from vos_tf.methods.osvos.segmenter import OneShotSegmenter
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.segmenter import RVOSSegmenter
-from vos_tf.models.registry import build_network, resolve_settings
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,8 @@ def test_proposals_of_two_views_are_matched_over_the_past() -> None:
 def test_zero_shot_networks_average_what_belongs_together() -> None:
     network = lively(ZERO_SHOT)
     frames = frames_of(3)
-    options = resolve_options("rvos", network, {"test_flip": True, "min_area": 0.01})
-    segmenter = make_segmenter("rvos", network, MergeRule(background=0.3), options)
+    options = get_method("rvos").resolve_options(network, {"test_flip": True, "min_area": 0.01})
+    segmenter = get_method("rvos").make_segmenter(network, MergeRule(background=0.3), options)
     assert not segmenter.needs_masks
     results = list(segmenter.stream(frames))
     assert results[0].probabilities.shape == (ZERO_SHOT.slots, *ZERO_SHOT.size)
@@ -143,8 +143,8 @@ def test_zero_shot_networks_average_what_belongs_together() -> None:
     ("size", "scale", "wanted"), [((32, 48), 0.5, (16, 32)), ((32, 48), 1.3, (48, 64)), ((24, 40), 0.1, (8, 8))]
 )
 def test_sizes_fit_the_strides(size: tuple[int, int], scale: float, wanted: tuple[int, int]) -> None:
-    network = build_network(
-        "s2s", resolve_settings("s2s", "small", {"size": size, "state_filters": 4, "decoder_filters": [4, 4, 4]})
+    network = get_method("s2s").build(
+        get_method("s2s").resolve_settings("small", {"size": size, "state_filters": 4, "decoder_filters": [4, 4, 4]})
     )
     other = resized(network, scale)
     assert other.settings == replace(network.settings, size=wanted)
@@ -154,9 +154,11 @@ def test_sizes_fit_the_strides(size: tuple[int, int], scale: float, wanted: tupl
 
 
 def test_options_make_views(one_shot: Any) -> None:
-    made = make_segmenter("rvos", one_shot, None, resolve_options("rvos", one_shot, {"test_scales": [1.0, 0.5]}))
+    made = get_method("rvos").make_segmenter(
+        one_shot, None, get_method("rvos").resolve_options(one_shot, {"test_scales": [1.0, 0.5]})
+    )
     assert isinstance(made, ViewsSegmenter)
-    assert isinstance(make_segmenter("rvos", one_shot), RVOSSegmenter)
+    assert isinstance(get_method("rvos").make_segmenter(one_shot), RVOSSegmenter)
 
 
 def test_impossible_sizes_are_said(one_shot: Any) -> None:
@@ -164,17 +166,19 @@ def test_impossible_sizes_are_said(one_shot: Any) -> None:
     with pytest.raises(VosError, match=r"sizes that the network can work at, found 0\.05 \(model"):
         resized(deep, 0.05)
     with pytest.raises(VosError, match="test_scales: expected factors"):
-        resolve_options("rvos", one_shot, {"test_scales": [30]})
+        get_method("rvos").resolve_options(one_shot, {"test_scales": [30]})
 
 
 def test_methods_without_memory_average_themselves() -> None:
-    network = build_network("osvos", resolve_settings("osvos", "small", {"side_filters": 4}))
-    options = resolve_options("osvos", network, {"test_scales": [0.5, 1.0], "crf": {"enabled": True, "steps": 2}})
-    segmenter = make_segmenter("osvos", network, None, options)
+    network = get_method("osvos").build(get_method("osvos").resolve_settings("small", {"side_filters": 4}))
+    options = get_method("osvos").resolve_options(
+        network, {"test_scales": [0.5, 1.0], "crf": {"enabled": True, "steps": 2}}
+    )
+    segmenter = get_method("osvos").make_segmenter(network, None, options)
     assert isinstance(segmenter, OneShotSegmenter)
     assert segmenter.options.test_scales == (0.5, 1.0)
     assert segmenter.merging.refine is not None
-    assert deciding(options)["crf"]["steps"] == 2
+    assert result_options(options)["crf"]["steps"] == 2
 
 
 def test_refinement_comes_before_merging_and_keeps_given_masks(one_shot: Any) -> None:
@@ -184,7 +188,7 @@ def test_refinement_comes_before_merging_and_keeps_given_masks(one_shot: Any) ->
         seen.append((frame.shape, maps.shape))
         return np.ones_like(maps) * np.array([0.1, 0.9, 0.2], np.float32)[: len(maps), None, None]
 
-    segmenter = make_segmenter("rvos", one_shot)
+    segmenter = get_method("rvos").make_segmenter(one_shot)
     segmenter.merging.refine = refine
     frames = frames_of(3)
     results = list(segmenter.stream(frames, masks={"0": boxes((1, 2)), "2": boxes((3,))}))

@@ -10,8 +10,8 @@ import yaml
 
 from vos_tf.jobs.evaluate import EvaluationRequest, requested_network
 from vos_tf.jobs.run_config import run_config, write_run_config
-from vos_tf.models.exchange import save_model
-from vos_tf.models.registry import build_network, resolve_settings
+from vos_tf.methods.registry import get_method
+from vos_tf.models.weights import save_model
 
 SETTINGS = {"size": [16, 24], "state_filters": 4, "decoder_filters": [4, 4, 4]}
 
@@ -22,7 +22,7 @@ def request(**given: Path) -> EvaluationRequest:
 
 
 def network() -> Any:
-    return build_network("s2s", resolve_settings("s2s", "small", SETTINGS))
+    return get_method("s2s").build(get_method("s2s").resolve_settings("small", SETTINGS))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from vos_tf.media.images import write_image
 from vos_tf.media.label_maps import read_label_map, write_label_map
 from vos_tf.media.probability_maps import find_probabilities, read_probabilities
 from vos_tf.media.video_reader import VideoReader
-from vos_tf.models.exchange import save_model
+from vos_tf.models.weights import save_model
 
 SIZE = (64, 96)
 COUNT = 10

@@ -17,7 +17,7 @@ from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.jobs import segment_model
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
 from vos_tf.methods.rvos.network import RVOS
-from vos_tf.models.exchange import save_model
+from vos_tf.models.weights import save_model
 
 
 def chosen(method: str | None = None, path: Path | None = None, **changes: Any) -> ChosenModel:

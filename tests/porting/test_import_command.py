@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import vos_tf
 from vos_tf.commands.import_weights import import_weights
 from vos_tf.errors import ProblemsError, VosError
+from vos_tf.methods.load import load_model
 from vos_tf.methods.rvos.checkpoints import rvos_settings
-from vos_tf.models.exchange import load_model
 
 torch = pytest.importorskip("torch")
 

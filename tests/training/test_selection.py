@@ -13,7 +13,7 @@ from vos_tf.config import TrainingSettings
 from vos_tf.errors import VosError
 from vos_tf.jobs.run_config import RunConfig
 from vos_tf.jobs.train import train_run
-from vos_tf.models.exchange import load_model
+from vos_tf.methods.load import load_model
 from vos_tf.training.checkpoints import Position, list_checkpoints
 from vos_tf.training.history import EpochRecord, read_history, write_history
 from vos_tf.training.selection import Validation, judge, out_of_patience

@@ -22,7 +22,7 @@ from tiny_training import tiny_values
 from vos_tf.errors import VosError
 from vos_tf.jobs.run_config import RunConfig, run_config
 from vos_tf.jobs.train import hold_out, train_run
-from vos_tf.models.exchange import load_model
+from vos_tf.methods.load import load_model
 from vos_tf.records.manifest import read_manifest
 from vos_tf.training.checkpoints import list_checkpoints, read_position
 from vos_tf.training.loop import Trainer

@@ -18,13 +18,11 @@ def export(
 
     quiet_tensorflow()
     from vos_tf.api import load
-    from vos_tf.export.parity import check_saved_model
-    from vos_tf.export.saved_model import export_saved_model
-    from vos_tf.inference.merging.graph import MergeRule
+    from vos_tf.inference.merging.rules import MergeRule
+    from vos_tf.jobs.export import export_checked
 
     segmenter = load(run, rule=MergeRule(merge, background))
-    export_saved_model(segmenter.network, out, segmenter.rule)
-    report = check_saved_model(segmenter, out)
+    report = export_checked(segmenter, out)
     typer.echo(f"SavedModel: {out}")
     typer.echo(
         f"against the Segmenter: largest difference {report.probability_difference:.2g} in probability, "

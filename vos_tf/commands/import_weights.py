@@ -6,15 +6,18 @@ from pathlib import Path
 
 import typer
 
-KINDS = (
-    "osvos-pytorch, osvos-tensorflow, osvos-seed (its VGG19 port), rvos (folder with encoder.pt and decoder.pt), "
-    "cosnet, tianchi-coattention, s2s-pytorch, s2s-tf1, rs2s, or torchvision-trunk (an ImageNet classifier)"
-)
+from vos_tf.methods.registry import all_methods
+
+
+def _kinds() -> str:
+    kinds = {name: note for method in all_methods() for name, note in method.checkpoint_kinds.items()}
+    told = [f"{name} ({note})" if note else name for name, note in kinds.items()]
+    return f"{', '.join(told)}, or torchvision-trunk (an ImageNet classifier)."
 
 
 def import_weights(
     checkpoint: Path = typer.Argument(..., help="File or folder of the checkpoint."),
-    kind: str = typer.Option(..., "--from", metavar="KIND", help=f"{KINDS}."),
+    kind: str = typer.Option(..., "--from", metavar="KIND", help=_kinds()),
     out: Path = typer.Option(..., "--out", help="Model folder to write."),
     settings: list[str] = typer.Option(
         [],

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vos_tf.methods.registry import method_names, preferred_method
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
@@ -22,7 +24,9 @@ def segment(
         metavar="[FRAME=]MASK",
         help="Mask of objects in the first frame, or in another: PNG, boxes or polygons as JSON, folder of PNG files.",
     ),
-    method: str | None = typer.Option(None, "--method", help="s2s, osvos, rvos or cosnet; osvos if there are masks."),
+    method: str | None = typer.Option(
+        None, "--method", help=f"{', '.join(method_names())}; {preferred_method()} if there are masks."
+    ),
     run: Path | None = typer.Option(None, "--run", help="Run folder of the model."),
     weights: Path | None = typer.Option(
         None, "--weights", help="Model folder, or name of a model that comes with vos_tf, instead of a run."
@@ -84,12 +88,11 @@ def _check_names(source: str, masks: list[str], method: str | None) -> None:
     from vos_tf.config import one_of
     from vos_tf.datasets.given_masks import check_masks_exist
     from vos_tf.media.opening import check_source
-    from vos_tf.models.registry import model_names
 
     check_source(source)
     check_masks_exist(masks)
     if method is not None:
-        one_of("--method", method, model_names())
+        one_of("--method", method, method_names())
 
 
 def _fraction(text: str) -> Fraction:

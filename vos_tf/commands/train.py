@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vos_tf.methods.registry import method_names
+
 if TYPE_CHECKING:
     from vos_tf.training.history import EpochRecord
 
@@ -31,8 +33,8 @@ def train(
     root: Path | None = typer.Option(None, "--root", help="Folder of the data set."),
     split: str | None = typer.Option(None, "--split", help="Split to train on."),
     fraction: float | None = typer.Option(None, "--fraction", help="Share of each video's annotated frames to use."),
-    model: str | None = typer.Option(None, "--model", help="Which network: s2s, osvos, rvos, cosnet."),
-    trunk: str | None = typer.Option(None, "--trunk", help="vgg16, mobilenet_v2 or small."),
+    model: str | None = typer.Option(None, "--model", help=f"Which method: {', '.join(method_names())}."),
+    trunk: str | None = typer.Option(None, "--trunk", help="vgg16, mobilenet_v2, small or another."),
     trunk_weights: str | None = typer.Option(
         None, "--trunk-weights", "--trunk_weights", help="imagenet, auto, none, or a .weights.h5 file."
     ),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from vos_tf.errors import VosError
+from vos_tf.export.steps import ExportedModel
 from vos_tf.files import write_json
 from vos_tf.inference.session import VideoSegmenter
-from vos_tf.media.label_maps import object_ids
-from vos_tf.methods.cosnet.references import uniform_frames
-from vos_tf.methods.cosnet.segmenter import default_options
 
 REPORT = "parity.json"
 TOLERANCE = 1e-5
@@ -50,45 +46,29 @@ def made_up_clip(
     return clip, labels
 
 
-def check_saved_model(segmenter: VideoSegmenter, folder: Path) -> ParityReport:
-    """Compare the SavedModel in ``folder`` with ``segmenter`` and write the report beside it.
+def check_saved_model(module: ExportedModel, segmenter: VideoSegmenter, folder: Path) -> ParityReport:
+    """Compare the SavedModel of ``module`` in ``folder`` with ``segmenter`` and write the report beside it.
 
     Raises:
-        VosError: They differ by more than 1e-5 in probability.
+        VosError: They differ by more than 1e-5 in probability, or say what is no number.
     """
     signatures = tf.saved_model.load(str(folder)).signatures
     frames, labels = made_up_clip()
-    given = {"labels": labels[None]} if segmenter.needs_masks else {}
-    results = list(segmenter.stream(list(frames), first=labels if given else None))
+    takes_masks = "labels" in signatures["serving_default"].structured_input_signature[1]
+    given = {"labels": labels[None]} if takes_masks else {}
     exported = signatures["serving_default"](frames=frames[None], **given)["labels"].numpy()[0]
-    largest = 0.0
-    stepped = _stepped(segmenter.network, signatures, frames, labels)
-    for probabilities, result in zip(stepped, results[len(given) :], strict=True):
-        largest = max(largest, float(np.abs(probabilities - result.probabilities).max()))
-    different = int(sum((e != r.labels).sum() for e, r in zip(exported, results, strict=True)))
-    report = ParityReport(largest, different, exported.size)
+    expected = list(module.expected(segmenter, frames, labels))
+    stepped = module.replay(signatures, frames, labels)
+    differences = [
+        np.abs(probabilities - wanted).max()
+        for probabilities, (wanted, _) in zip(stepped, expected[len(given) :], strict=True)
+    ]
+    different = int(sum((e != wanted).sum() for e, (_, wanted) in zip(exported, expected, strict=True)))
+    report = ParityReport(float(np.max(differences)), different, exported.size)
     write_json(folder / REPORT, asdict(report))
-    if largest > TOLERANCE:
-        raise VosError(f"{folder}: expected the Segmenter's probabilities to {TOLERANCE}, found {largest:.3g} apart")
+    if not report.probability_difference <= TOLERANCE:  # nan fails, too
+        raise VosError(
+            f"{folder}: expected the Segmenter's probabilities to {TOLERANCE}, found "
+            f"{report.probability_difference:.3g} apart"
+        )
     return report
-
-
-def _stepped(network: Any, signatures: Any, frames: Any, labels: Any) -> Iterator[Any]:
-    """Probabilities ``(N, H, W)`` by the signatures ``start`` and ``step``; with masks, from the second frame on."""
-    images = frames.astype(np.float32)
-    takes = set(signatures["start"].structured_input_signature[1])
-    if takes == {"image"}:
-        chosen = uniform_frames(len(images), default_options(network).references)
-        references = signatures["start"](image=images[list(chosen)])["references"]
-        for time in range(len(images)):  # no frame is its own reference
-            others = [place for place, index in enumerate(chosen) if index != time]
-            found = signatures["step"](image=images[time : time + 1], references=tf.gather(references, others))
-            yield tf.sigmoid(found["logits"])[..., 0].numpy()
-        return
-    begin, state = 0, signatures["start"]() if not takes else {}
-    if takes:
-        masks = np.stack([labels == i for i in object_ids(labels)])[..., None].astype(np.float32)
-        begin, state = 1, signatures["start"](image=images[:1], mask=masks)
-    for image in images[begin:]:
-        state = signatures["step"](image=image[None], **state)
-        yield tf.sigmoid(state.pop("logits"))[..., 0].numpy()

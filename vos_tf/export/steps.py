@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from vos_tf.inference.graph import VideoGraph, nearest, shrink_or_grow
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
-from vos_tf.media.label_maps import VOID
+from vos_tf.inference.session import VideoSegmenter
+from vos_tf.media.label_maps import VOID, object_ids
 
 FRAMES = tf.TensorSpec([None, None, None, None, 3], tf.uint8, name="frames")
 LABELS = tf.TensorSpec([None, None, None], tf.uint8, name="labels")
 IMAGE = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")
 MASK = tf.TensorSpec([None, None, None, 1], tf.float32, name="mask")
+LABEL_MAPS = tf.TensorSpec([None, None, None], tf.uint8)
 
 
 class ExportedModel(tf.Module):
@@ -31,6 +34,7 @@ class ExportedModel(tf.Module):
     def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
         super().__init__(name="vos_tf")
         self.network = network
+        self.rule = rule or MergeRule()
         self._graph = VideoGraph(network, rule)
 
     def signatures(self) -> dict[str, Any]:
@@ -40,6 +44,33 @@ class ExportedModel(tf.Module):
             "step": tf.function(self._step).get_concrete_function(IMAGE, **self._state_specs(None)),
             "serving_default": tf.function(self._clip, input_signature=[FRAMES, LABELS]).get_concrete_function(),
         }
+
+    def replay(self, signatures: Any, frames: Any, labels: Any) -> Iterator[Any]:
+        """Run a clip through the signatures ``start`` and ``step`` of what was saved.
+
+        Args:
+            signatures: As `tf.saved_model.load` gives them.
+            frames: uint8 ``(T, H, W, 3)``.
+            labels: Label map of the first frame, uint8 ``(H, W)``; not looked at where no masks are needed.
+
+        Yields:
+            Probabilities float32 ``(N, H, W)``: for every frame, with masks for every frame but the first.
+        """
+        images = frames.astype(np.float32)
+        masks = np.stack([labels == i for i in object_ids(labels)])[..., None].astype(np.float32)
+        yield from self._steps(signatures, signatures["start"](image=images[:1], mask=masks), images[1:])
+
+    @staticmethod
+    def _steps(signatures: Any, state: Any, images: Any) -> Iterator[Any]:
+        for image in images:
+            state = signatures["step"](image=image[None], **state)
+            yield tf.sigmoid(state.pop("logits"))[..., 0].numpy()
+
+    def expected(self, segmenter: VideoSegmenter, frames: Any, labels: Any) -> Iterator[tuple[Any, Any]]:
+        """What `replay` is compared with: probabilities ``(N, H, W)`` and label map ``(H, W)`` of every frame."""
+        first = labels if segmenter.needs_masks else None
+        for result in segmenter.stream(list(frames), first=first):
+            yield result.probabilities, result.labels
 
     def _state_specs(self, objects: int | None) -> dict[str, Any]:
         """What ``step`` takes besides the image, for a number of objects."""
@@ -88,6 +119,12 @@ class ExportedModel(tf.Module):
             maps = tf.reshape(maps, [-1, objects, height, width]) * present
             results = results.write(time, merge_objects(maps, ids, self._graph.rule))
         return tf.transpose(results.stack(), [1, 0, 2, 3])
+
+
+class MasklessGraph(VideoGraph):
+    """Saving a module traces all its functions; networks that take no masks have no ``start`` with one."""
+
+    start = None
 
 
 def name_tensors(state: Any) -> dict[str, Any]:

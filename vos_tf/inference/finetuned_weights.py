@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from vos_tf.files import write_json
-from vos_tf.models.exchange import WEIGHTS, load_weights, save_model
+from vos_tf.models.weights import WEIGHTS, load_weights, save_model
 from vos_tf.training.finetune import FinetuneReport
 from vos_tf.training.finetune_samples import AnnotatedFrame
 

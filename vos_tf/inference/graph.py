@@ -42,7 +42,8 @@ class VideoGraph(tf.Module):
         super().__init__(name="video_graph")
         self.network = network
         self.rule = rule or MergeRule()
-        self.size: tuple[int, int] | None = tuple(network.settings.size)
+        size = network.settings.size
+        self.size: tuple[int, int] | None = None if size is None else tuple(size)
 
     @tf.function(input_signature=[FRAME])
     def encode(self, image: Any) -> Any:

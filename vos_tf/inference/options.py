@@ -42,3 +42,9 @@ def _with_default(item: Any) -> Any:
     if item.default_factory is dataclasses.MISSING:
         return field(default=item.default)
     return field(default_factory=item.default_factory)
+
+
+def result_options(options: Any) -> dict[str, Any]:
+    """The options that decide the masks, as plain values; the others say how the work is done."""
+    decide = {item.name for item in dataclasses.fields(options) if item.metadata.get("decides_masks", True)}
+    return {key: value for key, value in dataclasses.asdict(options).items() if key in decide}

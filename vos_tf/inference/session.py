@@ -255,6 +255,7 @@ class VideoSegmenter(ABC):
         needs_masks: Whether objects are given by their first masks; else the network finds them itself.
         paints: Whether the merge rule ``painted`` can be used.
         protocol: How results are scored unless said otherwise; ``None``: as the data set's always are.
+        method: Name of the method, where its registry made the segmenter.
 
     Raises:
         VosError: The rule is ``painted``, and cannot be used.
@@ -263,6 +264,7 @@ class VideoSegmenter(ABC):
     needs_masks: bool = True
     paints: bool = False
     protocol: str | None = None
+    method: str = ""
 
     def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
         self.network = network
@@ -270,7 +272,7 @@ class VideoSegmenter(ABC):
         if self.rule.name == "painted" and not self.paints:
             raise VosError(
                 "merge rule: expected argmax, soft_aggregation or last_wins, found painted, which needs first masks "
-                "and a model that segments first frames, too (rvos)"
+                "and a model that segments first frames, too"
             )
         self.merging = MergingGraph(self.rule)
 

@@ -7,7 +7,7 @@ each view, each run with its own memory, and the probabilities of each frame are
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -76,6 +76,14 @@ def resized(network: Any, scale: float) -> Any:
     other = type(network)(settings)
     other.set_weights(network.get_weights())
     return other
+
+
+def segmenter_over_views(make: Callable[[Any], VideoSegmenter], network: Any, options: Any) -> VideoSegmenter:
+    """A segmenter made by ``make`` from a network, once for each scale in the options, run once for each view."""
+    looks = views(options.test_scales, options.test_flip)
+    if looks == (View(1.0, False),):
+        return make(network)
+    return ViewsSegmenter({scale: make(resized(network, scale)) for scale in dict.fromkeys(options.test_scales)}, looks)
 
 
 class ViewsSession:

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vos_tf.config import read_recipe
 from vos_tf.errors import VosError
+from vos_tf.methods.registry import default_method
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 # The scripts of a checkout; where vos_tf was installed without them, the same commands of vos-tf.
@@ -27,10 +29,11 @@ def run_demo(out: Path, *, from_scratch: bool, workers: int) -> None:
     Raises:
         VosError: One of the commands failed.
     """
-    data, records, run, results = out / "data", out / "records", out / "runs" / "s2s", out / "results"
     share = ["--workers", str(workers)]
-    evaluate = ["--dataset", "synthetic", "--root", str(data), "--split", "valid", "--results", str(results), *share]
     videos, recipe = ("400", "s2s_synthetic") if from_scratch else ("40", "s2s_demo")
+    name = read_recipe(recipe).get("model", {}).get("name") or default_method()
+    data, records, run, results = out / "data", out / "records", out / "runs" / name, out / "results"
+    evaluate = ["--dataset", "synthetic", "--root", str(data), "--split", "valid", "--results", str(results), *share]
     _run("synthesize", "--out", str(data), "--videos", videos, "--valid-videos", "12", "--seed", "2024", *share)
     _run(
         "preprocess",
@@ -38,9 +41,9 @@ def run_demo(out: Path, *, from_scratch: bool, workers: int) -> None:
         *("--out", str(records), "--size", "128x224", *share),
     )
     _run("train", "--recipe", recipe, "--records", str(records), "--run", str(run))
-    _run("evaluate", "--run", str(run), "--scenario-name", "s2s", *evaluate)
+    _run("evaluate", "--run", str(run), "--scenario-name", name, *evaluate)
     _run("evaluate", "--baseline", "--scenario-name", "first_mask", *evaluate)
-    _summary(run, results, data)
+    _summary(run, results, data, name)
 
 
 def _say(line: str = "") -> None:
@@ -60,17 +63,17 @@ def _run(command: str, *arguments: str) -> None:
         raise VosError(f"demo: '{' '.join(shown)}' ended with exit code {finished.returncode}")
 
 
-def _summary(run: Path, results: Path, data: Path) -> None:
-    scores, baseline = (_scores(results / name / "scores.json") for name in ("s2s", "first_mask"))
+def _summary(run: Path, results: Path, data: Path, name: str) -> None:
+    scores, baseline = (_scores(results / scenario / "scores.json") for scenario in (name, "first_mask"))
     sequences = sorted(scores["sequences"], key=lambda name: float(scores["sequences"][name]["J"]["mean"]))
-    overlay = results / "s2s" / "overlays" / f"{sequences[len(sequences) // 2]}.png"
+    overlay = results / name / "overlays" / f"{sequences[len(sequences) // 2]}.png"
     _say()
     _say(f"mean J on unseen videos  {_mean_j(scores):.3f}")
     _say(f"first mask repeated      {_mean_j(baseline):.3f}  (what has to be beaten)")
     _say(f"videos                   {data}")
-    _say(f"masks                    {results / 's2s'}")
+    _say(f"masks                    {results / name}")
     _say(f"overlay picture          {overlay}  (neither the best video nor the worst)")
-    _say(f"report                   {results / 's2s' / 'report.html'}")
+    _say(f"report                   {results / name / 'report.html'}")
     _say(f"SavedModel               {run / 'saved_model'}")
 
 

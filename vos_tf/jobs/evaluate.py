@@ -16,13 +16,14 @@ from vos_tf.files import sha256
 from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import Besides, OpensSessions, segment_dataset
 from vos_tf.inference.merging.rules import MergeRule
-from vos_tf.inference.methods import deciding, is_zero_shot, make_segmenter, resolve_options
+from vos_tf.inference.options import result_options
 from vos_tf.inference.results_folder import Scenario, claim_results
 from vos_tf.jobs.run_config import RunConfig, read_run_config, run_config
 from vos_tf.media.probability_maps import PROBABILITY_KINDS
 from vos_tf.media.video_writer import check_video_writing
-from vos_tf.models.exchange import CONFIG, WEIGHTS, find_model, load_model, load_weights
-from vos_tf.models.registry import build_network
+from vos_tf.methods.load import find_model, load_model
+from vos_tf.methods.registry import get_method
+from vos_tf.models.weights import CONFIG, WEIGHTS, load_weights
 from vos_tf.training.checkpoints import POSITION
 
 VALIDATION_SPLITS = {
@@ -34,8 +35,6 @@ VALIDATION_SPLITS = {
 }
 DEFAULT_RUN = Path("runs/default")
 PROPOSALS_PROTOCOL = "davis2017-unsupervised"
-# Models that never look at masks.
-WITHOUT_MASKS = ("cosnet",)
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class EvaluationRequest:
         protocol: How to score.
         merge: Name of the merge rule.
         background: Its background plane.
-        options: How the model segments, where it differs from its defaults (`vos_tf.inference.methods`).
+        options: How the model segments, where it differs from its defaults (`Method.options`).
         workers: Processes for scoring; 0: one per core.
         overlay: Whether to draw an overlay sheet per video.
         overlay_frames: Whether to draw an overlay per frame.
@@ -121,28 +120,29 @@ def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[OpensSession
     _check_shots(found, request.zero_shot)
     rule = MergeRule(request.merge, request.background)
     given = {**request.options, "objects": request.zero_shot} if request.zero_shot else request.options
-    options = resolve_options(found.model, found.network, given)
-    settings = {"merge": rule.name, "background": rule.background, **deciding(options)}
+    options = get_method(found.model).resolve_options(found.network, given)
+    settings = {"merge": rule.name, "background": rule.background, **result_options(options)}
     settings["network"] = found.network.get_config()["settings"]
-    segmenter = make_segmenter(found.model, found.network, rule, options)
+    segmenter = get_method(found.model).make_segmenter(found.network, rule, options)
     return segmenter, Scenario(sha256(found.weights), *where, settings)
 
 
 def _check_shots(found: Found, zero_shot: str) -> None:
     """Refuse to give masks to a network that finds objects itself, and the reverse."""
-    if zero_shot and found.model in WITHOUT_MASKS:
+    origin = get_method(found.model).objects_from(found.network.get_config()["settings"])
+    if zero_shot and origin == "foreground":
         raise VosError(
-            f"--zero-shot: expected a model that proposes objects (rvos), found {found.model}, which finds the "
+            f"--zero-shot: expected a model that proposes objects, found {found.model}, which finds the "
             "foreground without masks anyway: leave the option out; --set objects=given shares the foreground out "
             "among the objects of first masks"
         )
-    if is_zero_shot(found.network) and not zero_shot:
+    if origin == "proposals" and not zero_shot:
         raise VosError(
             f"{found.weights}: expected a one-shot network, as objects are given by their first masks, found a "
             "zero-shot one, which finds objects itself: add --zero-shot, or --zero-shot --matched to score the "
             "proposals that match the first masks"
         )
-    if zero_shot and not is_zero_shot(found.network):
+    if zero_shot and origin == "masks":
         raise VosError(
             f"{found.weights}: expected a zero-shot network, as --zero-shot was given, found a one-shot one, which "
             "needs first masks: leave --zero-shot out, or choose a model with mask_input: false"
@@ -203,7 +203,7 @@ def _configured_checkpoint(request: EvaluationRequest) -> Path | None:
 
 def _with_weights(config: RunConfig, file: Path) -> Found:
     """The network of a configuration with weights that come without their own."""
-    network = build_network(config.model.name, config.network_settings)
+    network = config.method.build(config.network_settings)
     load_weights(network, file)
     return Found(config.model.name, network, file)
 

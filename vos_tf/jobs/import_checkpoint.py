@@ -9,19 +9,14 @@ from typing import Any
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
-from vos_tf.methods.cosnet import checkpoints as cosnet
-from vos_tf.methods.osvos import checkpoints as osvos
-from vos_tf.methods.rvos import checkpoints as rvos
-from vos_tf.methods.s2s import checkpoints as s2s
-from vos_tf.models.exchange import CONFIG, WEIGHTS, save_model
-from vos_tf.models.registry import build_network, resolve_settings
+from vos_tf.methods.registry import all_methods
+from vos_tf.models.weights import CONFIG, WEIGHTS, save_model
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import Array
 from vos_tf.porting.readers import read_pytorch
 from vos_tf.porting.source import Source
 from vos_tf.porting.trunks import import_trunk
 
-SOURCES: dict[str, Source] = {**osvos.SOURCES, **rvos.SOURCES, **cosnet.SOURCES, **s2s.SOURCES}
 TRUNK = "torchvision-trunk"
 
 
@@ -48,8 +43,8 @@ def import_checkpoint(kind: str, path: Path, folder: Path, settings: Mapping[str
     """Turn a checkpoint of an original project into a model folder, which is written only when everything fits.
 
     Args:
-        kind: A name in `SOURCES`, or `TRUNK`, which becomes ``<trunk>.weights.h5`` in ``folder``, to start training
-            from.
+        kind: One of the methods' ``checkpoint_kinds``, or `TRUNK`, which becomes
+            ``<trunk>.weights.h5`` in ``folder``, to start training from.
         path: The checkpoint: a file, or the folder of one that has several.
         folder: Where the model goes; a model that lies there is replaced.
         settings: Settings of the network that the shapes of the tensors do not show, or that shall differ.
@@ -59,18 +54,20 @@ def import_checkpoint(kind: str, path: Path, folder: Path, settings: Mapping[str
             something else.
         ProblemsError: Tensors are missing, too many or misshapen.
     """
-    one_of("--from", kind, (*SOURCES, TRUNK))
+    methods = {name: method for method in all_methods() for name in method.checkpoint_kinds}
+    one_of("--from", kind, (*methods, TRUNK))
     given = dict(settings or {})
     if kind == TRUNK:
         return _import_trunk(path, folder, given)
-    source = SOURCES[kind]
+    method = methods[kind]
+    source: Source = method.part("checkpoints")[kind]
     _refuse_other_content(folder)
     tensors = source.read(path)
-    _refuse_other_kind(kind, tensors, path)
+    _refuse_other_kind(source, tensors, path)
     trunk, found = source.settings(tensors, path, given)
-    network = build_network(source.model, resolve_settings(source.model, trunk, {**found, **given}))
+    network = method.build(method.resolve_settings(trunk, {**found, **given}))
     left_out = assign(network, source.names(network), tensors, path, source.title)
-    save_model(folder, source.model, network)
+    save_model(folder, method.name, network)
     return ImportReport(folder, source.title, network.count_params(), left_out, {"trunk": trunk, **found})
 
 
@@ -88,14 +85,15 @@ def _refuse_other_content(folder: Path) -> None:
         raise VosError(f"{folder}: expected a new folder, or a model to replace, found something else")
 
 
-def _refuse_other_kind(kind: str, tensors: Mapping[str, Array], path: Path) -> None:
+def _refuse_other_kind(source: Source, tensors: Mapping[str, Array], path: Path) -> None:
     """Say at once what a checkpoint is, instead of listing all its tensors as wrong."""
-    if SOURCES[kind].recognizes(tensors):
+    if source.recognizes(tensors):
         return
-    others = [name for name, source in SOURCES.items() if source.recognizes(tensors)]
+    tables = [method.part("checkpoints") for method in all_methods() if method.checkpoint_kinds]
+    others = [name for table in tables for name, other in table.items() if other.recognizes(tensors)]
     hint = f"; it looks like --from {' or '.join(others)}" if others else ""
     examples = ", ".join(list(tensors)[:3]) + (", ..." if len(tensors) > 3 else "")
     raise VosError(
-        f"{path}: expected a checkpoint of {SOURCES[kind].title}, found {len(tensors)} tensors of another network "
+        f"{path}: expected a checkpoint of {source.title}, found {len(tensors)} tensors of another network "
         f"({examples}){hint}"
     )

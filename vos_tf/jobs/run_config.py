@@ -15,9 +15,9 @@ import yaml
 from vos_tf.config import DataSettings, ModelChoice, OriginalKeys, TrainingSettings, fill, read_yaml, refuse_unknown
 from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
-from vos_tf.models.registry import resolve_settings
+from vos_tf.methods.method import Method
+from vos_tf.methods.registry import default_method, get_method
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
-from vos_tf.training.objectives import check_objective, resolve_objective
 from vos_tf.version import __version__
 
 
@@ -42,9 +42,14 @@ class RunConfig:
     training: TrainingSettings = field(default_factory=TrainingSettings)
 
     @property
+    def method(self) -> Method:
+        """What is trained."""
+        return get_method(self.model.name or default_method())
+
+    @property
     def network_settings(self) -> Any:
         """The network's complete settings."""
-        return resolve_settings(self.model.name, self.model.trunk, self.model.settings)
+        return self.method.resolve_settings(self.model.trunk or None, self.model.settings)
 
     @property
     def root(self) -> str:
@@ -102,11 +107,15 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
         if not isinstance(content, Mapping):
             raise VosError(f"{name}: expected keys with values, found {content!r}")
         sections[name] = fill(section, content, name)  # type: ignore[arg-type]
+    model = sections["model"]
+    method = get_method(model.name or default_method())
+    sections["model"] = dataclasses.replace(model, name=method.name, trunk=model.trunk or method.default_trunk)
     config = RunConfig(**sections)
     # Refuse impossible ones now, not after preprocessing: the network's settings, and clips it cannot work at.
     sizes = {} if config.clips.size is None else {"size": config.clips.size}
-    network = resolve_settings(config.model.name, config.model.trunk, {**config.model.settings, **sizes})
-    check_objective(config.model.name, config.training.objective, network, config.clips)
+    network = method.resolve_settings(config.model.trunk, {**config.model.settings, **sizes})
+    objective = method.resolve_objective(config.training.objective)
+    method.part("objective").check(objective, network, config.clips)
     return config
 
 
@@ -114,7 +123,7 @@ def plain(config: RunConfig) -> dict[str, Any]:
     """The configuration as mappings and lists, with the network's complete settings."""
     values = dataclasses.asdict(config)
     values["model"]["settings"] = dataclasses.asdict(config.network_settings)
-    objective = resolve_objective(config.model.name, config.training.objective)
+    objective = config.method.resolve_objective(config.training.objective)
     values["training"]["objective"] = dataclasses.asdict(objective)
     return _listed(values)  # type: ignore[no-any-return]
 

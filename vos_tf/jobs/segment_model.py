@@ -12,23 +12,12 @@ from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.files import sha256
 from vos_tf.inference.merging.graph import MergeRule
-from vos_tf.inference.methods import deciding, make_segmenter, resolve_options
+from vos_tf.inference.options import result_options
 from vos_tf.inference.session import VideoSegmenter
-from vos_tf.models.exchange import CONFIG, SHIPPED, WEIGHTS, find_model, load_model, shipped_models
-from vos_tf.models.registry import model_names
+from vos_tf.methods.load import SHIPPED, find_model, load_model, shipped_models
+from vos_tf.methods.registry import all_methods, get_method, method_names, preferred_method
+from vos_tf.models.weights import CONFIG, WEIGHTS
 
-PREFERRED = "osvos"
-"""What follows objects in real video best, of the models that come with vos_tf."""
-
-# How models that find objects themselves are told to follow those that masks show.
-_WITH_MASKS = {"rvos": "matched", "cosnet": "given"}
-_RECIPES = {
-    "s2s": "s2s_davis2016",
-    "osvos": "osvos_parent_light",
-    "rvos": "rvos_oneshot_davis",
-    "cosnet": "cosnet_light",
-}
-_MASKLESS_RECIPES = {"rvos": "rvos_zeroshot_davis", "cosnet": "cosnet_light"}
 _MADE_UP = "synthetic"
 
 
@@ -79,32 +68,35 @@ def choose_model(
         VosError: No such model, none that fits comes with vos_tf, or it has no such option.
     """
     if method is not None:
-        one_of("--method", method, model_names())
+        one_of("--method", method, method_names())
     folder = find_model(path) if path is not None else _shipped(method, masks=masks)
     name, network = load_model(folder)
     if method not in (None, name):
         raise VosError(f"{path}: expected a model of --method {method}, found one of {name}")
-    defaults = resolve_options(name, network, {})
-    fitting: dict[str, Any] = {}
-    if masks and name in _WITH_MASKS and hasattr(defaults, "objects"):
-        fitting["objects"] = _WITH_MASKS[name]
-    if not known and hasattr(defaults, "sampling"):
-        fitting["sampling"] = "streaming"
-    if hasattr(defaults, "adapted"):
-        fitting["adapted"] = str(adapted)
-    options = resolve_options(name, network, {**fitting, **given})
-    segmenter = make_segmenter(name, network, rule, options)
+    chosen = get_method(name)
+    fitting: dict[str, Any] = {"adapted": str(adapted)} if chosen.finetunes else {}
+    if masks and not chosen.needs_masks(network.get_config()["settings"]):
+        fitting |= chosen.following_masks
+    if not known:
+        fitting |= chosen.without_lookahead
+    options = chosen.resolve_options(network, {**fitting, **given})
+    segmenter = chosen.make_segmenter(network, rule, options)
     if segmenter.needs_masks and not masks:
         raise _without_masks(name)
-    settings = {"merge": rule.name, "background": rule.background, **deciding(options)}
+    settings = {"merge": rule.name, "background": rule.background, **result_options(options)}
     settings["network"] = network.get_config()["settings"]
     return ChosenModel(segmenter, name, _origin(folder), sha256(folder / WEIGHTS), settings, _notes(name, folder))
+
+
+def _maskless() -> str:
+    """The methods that can work without masks."""
+    return " or ".join(method.name for method in all_methods() if method.maskless_recipe)
 
 
 def _without_masks(name: str) -> VosError:
     return VosError(
         f"--mask: expected a mask of each object to follow, as {name} does not find objects itself, found none; "
-        "rvos (zero-shot) and cosnet find objects without masks"
+        f"networks of {_maskless()} find objects without masks"
     )
 
 
@@ -115,8 +107,8 @@ def _origin(folder: Path) -> str:
 def _notes(name: str, folder: Path) -> tuple[str, ...]:
     if folder.parent == SHIPPED and _MADE_UP in folder.name:
         return (
-            f"{folder.name} has seen nothing but made-up video: for real video take --method {PREFERRED}, or train "
-            f"{name} (--recipe {_RECIPES[name]}) and give its run with --run",
+            f"{folder.name} has seen nothing but made-up video: for real video take --method {preferred_method()}, "
+            f"or train {name} (--recipe {get_method(name).light_recipe}) and give its run with --run",
         )
     return ()
 
@@ -128,25 +120,27 @@ def _shipped(method: str | None, *, masks: bool) -> Path:
         config = json.loads((SHIPPED / name / CONFIG).read_text(encoding="utf-8"))
         if _finds_objects(config) != masks:
             fitting.setdefault(config["model"], SHIPPED / name)
-    wanted = method or (PREFERRED if PREFERRED in fitting else next(iter(fitting), None))
+    preferred = preferred_method()
+    wanted = method or (preferred if preferred in fitting else next(iter(fitting), None))
     if wanted in fitting:
         return fitting[wanted]
     if method is None:
         raise VosError(
-            "--mask: expected a mask of each object to follow, or a model that finds objects itself (--run of rvos, "
-            "zero-shot, or of cosnet), found neither"
+            "--mask: expected a mask of each object to follow, or a model that finds objects itself (--run of one of "
+            f"{_maskless()}), found neither"
         )
-    if not masks and method not in _WITH_MASKS:
+    recipe = get_method(method).light_recipe if masks else get_method(method).maskless_recipe
+    if not recipe and not masks:
         raise _without_masks(method)
-    recipe = _RECIPES[method] if masks else _MASKLESS_RECIPES[method]
     kind = f"{method} that follows given masks" if masks else f"{method} that works without masks"
+    train = f"train one (python VOS.py --recipe {recipe})" if recipe else "train one"
     raise VosError(
         f"--method {method}: expected a trained model, as no {kind} comes with vos_tf, found neither --run nor "
-        f"--weights; train one (python VOS.py --recipe {recipe}), import one (vos-tf import)"
-        + (f", or take --method {PREFERRED}" if masks and method != PREFERRED else "")
+        f"--weights; {train}, import one (vos-tf import)"
+        + (f", or take --method {preferred}" if masks and method != preferred else "")
     )
 
 
 def _finds_objects(config: Mapping[str, Any]) -> bool:
     """Whether a model works without masks, by its configuration."""
-    return config["model"] == "cosnet" or not config["network"]["settings"].get("mask_input", True)
+    return not get_method(config["model"]).needs_masks(config["network"]["settings"])

@@ -13,13 +13,12 @@ from vos_tf.api import load
 from vos_tf.config import TrainingSettings, folders
 from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
-from vos_tf.export.parity import check_saved_model
-from vos_tf.export.saved_model import export_saved_model
 from vos_tf.files import write_json
+from vos_tf.jobs.export import export_checked
 from vos_tf.jobs.run_config import RunConfig, differences, environment, read_run_config, write_run_config
+from vos_tf.methods.load import find_model, load_model
 from vos_tf.models.backbones import MissingWeightsError
-from vos_tf.models.exchange import find_model, load_model, load_weights
-from vos_tf.models.registry import build_network
+from vos_tf.models.weights import load_weights
 from vos_tf.pipeline.options import ClipOptions
 from vos_tf.pipeline.sampling import usable_videos
 from vos_tf.pipeline.sources import join_manifests, keep_fraction
@@ -28,9 +27,6 @@ from vos_tf.records.preprocess import preprocess
 from vos_tf.training.checkpoints import list_checkpoints
 from vos_tf.training.loop import Trainer, TrainingData, TrainingResult, prepare_process
 from vos_tf.training.strategy import is_chief, make_strategy, set_precision
-
-# Settings of networks that may differ from those of the model that a run starts from: weights keep their meaning.
-SAME_WEIGHTS = {"size", "slots", "dropout", "batch_norm", "slot_loop", "output_stride", "attention_tile", "fusion"}
 
 
 def say(message: str) -> None:
@@ -60,7 +56,8 @@ def train_run(config: RunConfig, run: Path, *, resume: bool = False) -> Training
     data = training_data(config, chief=is_chief(strategy))
     # What evaluation takes for the run's own data set, however the records were named.
     config = replace(config, data=replace(config.data, dataset=data.training.dataset, split=data.training.split))
-    trainer = Trainer(run, config.model.name, network_builder(config), data, config.training, strategy)
+    objective = config.method.make_objective(config.training.objective, data.clips.objects_per_clip)
+    trainer = Trainer(run, config.model.name, network_builder(config), objective, data, config.training, strategy)
     if is_chief(strategy):
         write_run_config(run / "config.yaml", config)
     position = trainer.resume()
@@ -78,8 +75,7 @@ def train_run(config: RunConfig, run: Path, *, resume: bool = False) -> Training
 def _export(run: Path) -> None:
     """The final model as SavedModel, checked; in float32 whatever the precision of training was."""
     segmenter = load(run)
-    export_saved_model(segmenter.network, run / "saved_model")
-    check_saved_model(segmenter, run / "saved_model")
+    export_checked(segmenter, run / "saved_model")
 
 
 def _check_continuation(config: RunConfig, run: Path, resume: bool) -> None:
@@ -165,10 +161,10 @@ def network_builder(config: RunConfig) -> Callable[[], Any]:
     """A function that builds the network with the weights it starts from."""
 
     def build() -> Any:
-        network = build_network(config.model.name, config.network_settings)
+        network = config.method.build(config.network_settings)
         start = config.model.weights or config.configs.checkpoints_path
         if start and start != "none":
-            _start_from(network, Path(start))
+            _start_from(network, Path(start), config.method.same_weights)
         else:
             _load_trunk(network, config.model.trunk_weights)
         return network
@@ -176,7 +172,7 @@ def network_builder(config: RunConfig) -> Callable[[], Any]:
     return build
 
 
-def _start_from(network: Any, path: Path) -> None:
+def _start_from(network: Any, path: Path, same_weights: frozenset[str]) -> None:
     if path.name.endswith(".weights.h5"):
         load_weights(network, path)
         return
@@ -184,7 +180,7 @@ def _start_from(network: Any, path: Path) -> None:
     if type(other) is not type(network):
         raise VosError(f"{path}: expected a model of the kind of this run, found {name}")
     ours, theirs = network.get_config()["settings"], other.get_config()["settings"]
-    changed = [key for key in ours if ours[key] != theirs[key] and key not in SAME_WEIGHTS]
+    changed = [key for key in ours if ours[key] != theirs[key] and key not in same_weights]
     if changed:
         others = "; ".join(f"{key} {theirs[key]}, here {ours[key]}" for key in changed)
         raise VosError(f"{path}: expected a model with the settings of this run, found others ({others})")

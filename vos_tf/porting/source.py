@@ -17,7 +17,6 @@ class Source:
 
     Attributes:
         title: What messages call it.
-        model: Our network that holds it.
         read: From a path to the tensors by their original names.
         settings: From the tensors, their path (for messages) and the settings that the user gave to the network's
             trunk and those of its settings that the shapes show.
@@ -26,7 +25,6 @@ class Source:
     """
 
     title: str
-    model: str
     read: Callable[[Path], dict[str, Array]]
     settings: Callable[[Mapping[str, Array], Path, Mapping[str, Any]], tuple[str, dict[str, Any]]]
     names: Callable[[Any], NameTable]

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
 from vos_tf.errors import VosError
-from vos_tf.models.exchange import save_model
+from vos_tf.models.weights import save_model
 from vos_tf.pipeline.clips import clip_batches, steps_per_epoch
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
 from vos_tf.progress import progress
@@ -36,7 +36,7 @@ from vos_tf.training.history import (
     write_history,
     write_losses,
 )
-from vos_tf.training.objectives import make_objective
+from vos_tf.training.objective import Objective
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.schedules import learning_rate
 from vos_tf.training.selection import Validation, judge, out_of_patience
@@ -74,8 +74,9 @@ class Trainer:
 
     Args:
         run: The run's folder; checkpoints, history, TensorBoard and the final model go there.
-        model_name: The network's name in the registry, kept with its weights.
+        model_name: Name of the method, kept with the weights.
         build: Builds the network; called in the strategy's scope.
+        objective: How it is trained.
         data: See `TrainingData`.
         settings: See `TrainingSettings`.
         strategy: From `make_strategy`.
@@ -89,6 +90,7 @@ class Trainer:
         run: Path,
         model_name: str,
         build: Callable[[], Any],
+        objective: Objective,
         data: TrainingData,
         settings: TrainingSettings,
         strategy: Any,
@@ -98,10 +100,7 @@ class Trainer:
         self._chief = is_chief(strategy)
         with strategy.scope():
             self.network = build()
-            objective = make_objective(model_name, settings.objective, data.clips.objects_per_clip)
-            of_stills = None
-            if data.clips.still_batches:
-                of_stills = make_objective(model_name, settings.objective, data.clips.objects_per_clip, stills=True)
+            of_stills = objective.for_stills() if data.clips.still_batches else None
             groups = objective.groups(self.network)
             self.optimizer = make_optimizer(settings, groups, strategy.num_replicas_in_sync)
         self._step = TrainingStep(self.network, self.optimizer, strategy, settings, objective, of_stills)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from vos_tf.config import TrainingSettings
 from vos_tf.losses import region_similarity
 from vos_tf.pipeline.clips import ClipBatch
-from vos_tf.training.objectives import Objective
+from vos_tf.training.objective import Objective
 from vos_tf.training.optimizers import set_rates
 
 

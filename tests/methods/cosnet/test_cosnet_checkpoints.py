@@ -14,7 +14,7 @@ from vos_tf.errors import ProblemsError, VosError
 from vos_tf.jobs.import_checkpoint import import_checkpoint
 from vos_tf.methods.cosnet.checkpoints import cosnet_names, tianchi_names
 from vos_tf.methods.cosnet.network import GROUP, PAIR, TIANCHI, COSNet, COSNetSettings
-from vos_tf.models.exchange import load_model
+from vos_tf.methods.load import load_model
 from vos_tf.porting.layouts import Array
 
 torch = pytest.importorskip("torch")

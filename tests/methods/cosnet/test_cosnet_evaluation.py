@@ -17,7 +17,7 @@ from vos_tf.datasets import open_dataset
 from vos_tf.errors import VosError
 from vos_tf.evaluation import score_results
 from vos_tf.media.label_maps import read_label_map
-from vos_tf.models.exchange import save_model
+from vos_tf.models.weights import save_model
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from vos_tf.errors import VosError
 from vos_tf.methods.cosnet.co_attention import CoAttention, attention
 from vos_tf.methods.cosnet.deeplab import deeplab_trunk, dilated_convolution, load_classifier_weights
 from vos_tf.methods.cosnet.network import GROUP, LIGHT, PAIR, TIANCHI, COSNet, COSNetSettings, default_settings
+from vos_tf.methods.load import load_model
 from vos_tf.models.backbones import build_trunk, load_trunk_weights
-from vos_tf.models.exchange import load_model, save_model
+from vos_tf.models.weights import save_model
 
 TINY = replace(LIGHT, size=(48, 64), pyramid_filters=6, feature_filters=8, output_stride=16, attention_tile=0)
 

@@ -27,12 +27,12 @@ from vos_tf.methods.cosnet.losses import (
     positive_ratio_loss,
 )
 from vos_tf.methods.cosnet.network import LIGHT, COSNet
-from vos_tf.models.exchange import load_model
+from vos_tf.methods.load import load_model
+from vos_tf.methods.registry import get_method
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.records.preprocess import preprocess
 from vos_tf.training.checkpoints import list_checkpoints
 from vos_tf.training.loop import Trainer
-from vos_tf.training.objectives import make_objective, resolve_objective
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.steps import TrainingStep
 
@@ -75,7 +75,7 @@ LOSSES = {
 def test_losses_of_pairs_and_of_stills(network: COSNet, loss: str) -> None:
     clips = batch(annotated=loss != "absolute")
     values = {"loss": loss, "absolute_weight": 0.5, "side_weight": 0.25, "still_weight": 0.3}
-    pairs, stills = (make_objective("cosnet", values, 1, stills=stills) for stills in (False, True))
+    pairs, stills = (get_method("cosnet").make_objective(values, 1, stills=stills) for stills in (False, True))
     logits = network(tf.cast(clips.frames, tf.float32))
     both = LOSSES[loss](logits.frames, *parts(clips, slice(None)))
     sides = LOSSES[loss](logits.sides, *parts(clips, slice(None)))
@@ -93,7 +93,7 @@ def test_groups_of_frames_teach_the_first_and_symmetric_networks_are_kept_orthog
     network = COSNet(replace(TINY, fusion="joint", heads=1, symmetric=True))
     network.affinity.assign(2.0 * network.affinity)
     clips = batch(3)
-    objective = make_objective("cosnet", {"orthogonality_weight": 0.5, "loss": "balanced"}, 1)
+    objective = get_method("cosnet").make_objective({"orthogonality_weight": 0.5, "loss": "balanced"}, 1)
     found = objective.outcome(network, clips, 0.0, training=False)
     logits = network(tf.cast(clips.frames, tf.float32)).frames
     assert found.logits.shape == (2, 1, 1, *SIZE)
@@ -105,7 +105,8 @@ def test_groups_of_frames_teach_the_first_and_symmetric_networks_are_kept_orthog
 
 def test_every_weight_is_in_one_group_at_the_rates_of_the_authors(network: COSNet) -> None:
     pairs, stills = (
-        make_objective("cosnet", {"trunk_rate": 0.5}, 1, stills=stills).groups(network) for stills in (False, True)
+        get_method("cosnet").make_objective({"trunk_rate": 0.5}, 1, stills=stills).groups(network)
+        for stills in (False, True)
     )
     found = [id(variable) for group in pairs for variable in group.variables]
     assert sorted(found) == sorted({id(variable) for variable in network.trainable_variables})
@@ -119,7 +120,7 @@ def test_every_weight_is_in_one_group_at_the_rates_of_the_authors(network: COSNe
 @pytest.mark.usefixtures("eagerly")
 def test_rates_change_with_the_kind_of_batch_and_momentum_goes_on(network: COSNet) -> None:
     settings = TrainingSettings(optimizer="sgd", momentum=0.9, lr=1e-3, batch_size=2)
-    pairs, stills = (make_objective("cosnet", {}, 1, stills=stills) for stills in (False, True))
+    pairs, stills = (get_method("cosnet").make_objective({}, 1, stills=stills) for stills in (False, True))
     groups = {group.name: group.variables for group in pairs.groups(network)}
     optimizer = make_optimizer(settings, pairs.groups(network))
     step = TrainingStep(network, optimizer, tf.distribute.get_strategy(), settings, pairs, stills)
@@ -141,18 +142,18 @@ def test_rates_change_with_the_kind_of_batch_and_momentum_goes_on(network: COSNe
 
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(VosError, match=r"training\.objective\.loss: expected one of positive_ratio, frame_ratio"):
-        resolve_objective("cosnet", {"loss": "l2"})
+        get_method("cosnet").resolve_objective({"loss": "l2"})
     with pytest.raises(VosError, match=r"training\.objective\.head_rate: expected 0 or more, found -1"):
-        resolve_objective("cosnet", {"head_rate": -1})
+        get_method("cosnet").resolve_objective({"head_rate": -1})
     with pytest.raises(VosError, match=r"clips\.objects: expected 'foreground' or 'one'"):
-        make_objective("cosnet", {}, 3)
+        get_method("cosnet").make_objective({}, 3)
     with pytest.raises(VosError, match=r"outputs: expected 1 to train, found 3"):
-        make_objective("cosnet", {}, 1).groups(SimpleNamespace(settings=replace(TINY, outputs=3)))
+        get_method("cosnet").make_objective({}, 1).groups(SimpleNamespace(settings=replace(TINY, outputs=3)))
     without = SimpleNamespace(settings=replace(TINY, side_head=False))
     with pytest.raises(VosError, match=r"side_weight: expected model\.settings\.side_head with it"):
-        make_objective("cosnet", {"side_weight": 1}, 1).groups(without)
+        get_method("cosnet").make_objective({"side_weight": 1}, 1).groups(without)
     with pytest.raises(VosError, match=r"clips\.still_batches: expected model\.settings\.side_head with it"):
-        make_objective("cosnet", {}, 1, stills=True).groups(without)
+        get_method("cosnet").make_objective({}, 1, stills=True).groups(without)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +229,7 @@ if {replicas} > 1:
 from vos_tf.config import TrainingSettings
 from vos_tf.methods.cosnet.network import COSNet, COSNetSettings
 from vos_tf.pipeline.clips import ClipBatch
-from vos_tf.training.objectives import make_objective
+from vos_tf.methods.registry import get_method
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.steps import TrainingStep
 from vos_tf.training.strategy import make_strategy, per_replica_batches
@@ -238,7 +239,7 @@ settings = TrainingSettings(optimizer="sgd", lr=1e-3, weight_decay=5e-4, batch_s
 keras.utils.set_random_seed(6)
 with strategy.scope():
     network = COSNet({settings!r})
-    pairs, stills = (make_objective("cosnet", {{}}, 1, stills=stills) for stills in (False, True))
+    pairs, stills = (get_method("cosnet").make_objective({{}}, 1, stills=stills) for stills in (False, True))
     optimizer = make_optimizer(settings, pairs.groups(network), {replicas})
 step = TrainingStep(network, optimizer, strategy, settings, pairs, stills)
 frames = np.random.default_rng(0).integers(0, 255, (3, 1, 2, 32, 48, 3), dtype=np.uint8).repeat(2, axis=1)

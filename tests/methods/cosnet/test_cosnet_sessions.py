@@ -16,10 +16,10 @@ from small_world import make_video
 
 from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
-from vos_tf.inference.methods import make_segmenter, resolve_options
 from vos_tf.methods.cosnet.network import GROUP, COSNet
 from vos_tf.methods.cosnet.references import EarlierReferences, known_frames, random_frames, uniform_frames
 from vos_tf.methods.cosnet.segmenter import COSNetSegmenter, Options, default_options
+from vos_tf.methods.registry import get_method
 
 SIZE = (60, 80)
 
@@ -230,8 +230,8 @@ def test_colours_become_foreground(network: COSNet) -> None:
 
 def test_the_crf_refines_and_the_threshold_binarises(network: COSNet) -> None:
     frames = frames_of(2)
-    options = resolve_options("cosnet", network, {"crf": {"enabled": True}})
-    segmenter = make_segmenter("cosnet", network, MergeRule(background=0.4), options)
+    options = get_method("cosnet").resolve_options(network, {"crf": {"enabled": True}})
+    segmenter = get_method("cosnet").make_segmenter(network, MergeRule(background=0.4), options)
     refine, segmenter.merging.refine = segmenter.merging.refine, None
     plain = next(segmenter.stream(frames))
     segmenter.merging.refine = refine
@@ -275,4 +275,4 @@ def test_options_suit_the_network(network: COSNet) -> None:
 )
 def test_impossible_options_are_refused(network: COSNet, given: dict[str, Any], message: str) -> None:
     with pytest.raises(VosError, match=message):
-        resolve_options("cosnet", network, given)
+        get_method("cosnet").resolve_options(network, given)

@@ -16,11 +16,11 @@ from vos_tf.config import TrainingSettings
 from vos_tf.methods.cosnet.checkpoints import cosnet_names, tianchi_names
 from vos_tf.methods.cosnet.losses import absolute_error
 from vos_tf.methods.cosnet.network import PAIR, TIANCHI, COSNet
+from vos_tf.methods.registry import get_method
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import Entry
-from vos_tf.training.objectives import make_objective
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.schedules import learning_rate
 from vos_tf.training.steps import TrainingStep
@@ -123,7 +123,7 @@ def test_losses_and_gradients_of_the_first_steps(shared: Path) -> None:
     network = network_of(golden, PAIR, cosnet_names)
     table = cosnet_names(network)
     trained = Trained(golden, network, dict(table.entries))
-    pairs, stills = (make_objective("cosnet", {}, 1, stills=stills) for stills in (False, True))
+    pairs, stills = (get_method("cosnet").make_objective({}, 1, stills=stills) for stills in (False, True))
     loss, gradients = gradients_of(stills, network, clips_of(golden, ["still0", "still1"]), trained.variables)
     trained.check_gradients("grad_norm", gradients)
     np.testing.assert_allclose(loss, golden.arrays["loss/clean"][0], rtol=1e-6)
@@ -139,7 +139,7 @@ def test_steps_in_turn_follow_the_original(shared: Path) -> None:
     golden = load_golden(shared, "cosnet_train")
     network = network_of(golden, PAIR, cosnet_names)
     trained = Trained(golden, network, dict(cosnet_names(network).entries))
-    pairs, stills = (make_objective("cosnet", {}, 1, stills=stills) for stills in (False, True))
+    pairs, stills = (get_method("cosnet").make_objective({}, 1, stills=stills) for stills in (False, True))
     optimizer = make_optimizer(SETTINGS, pairs.groups(network))
     step = TrainingStep(network, optimizer, tf.distribute.get_strategy(), SETTINGS, pairs, stills)
     clips = {False: clips_of(golden, ["clip0", "clip1"]), True: clips_of(golden, ["still0", "still1"])}

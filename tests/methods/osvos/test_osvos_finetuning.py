@@ -11,12 +11,12 @@ from vos_tf.errors import VosError
 from vos_tf.losses import class_balanced_cross_entropy
 from vos_tf.media.label_maps import VOID
 from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings, finetuned_groups, finetuning_loss
-from vos_tf.models.registry import build_network, resolve_settings
+from vos_tf.methods.registry import get_method
 
 
 @pytest.fixture(scope="module")
 def network() -> Any:
-    made = build_network("osvos", resolve_settings("osvos", "small", {"objects": 2, "side_filters": 4}))
+    made = get_method("osvos").build(get_method("osvos").resolve_settings("small", {"objects": 2, "side_filters": 4}))
     random = np.random.default_rng(0)
     for layer in (*made.side_prep, made.fuse):  # new ones say next to nothing
         layer.kernel.assign(random.normal(0, 0.2, layer.kernel.shape))

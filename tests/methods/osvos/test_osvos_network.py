@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.losses import class_balanced_cross_entropy
+from vos_tf.methods.load import load_model
 from vos_tf.methods.osvos.network import OSVOS, OSVOSSettings, OSVOSState, default_settings
 from vos_tf.methods.osvos.upsampling import crop_start
+from vos_tf.methods.registry import get_method
 from vos_tf.models.backbones import load_trunk_weights
-from vos_tf.models.exchange import load_model, save_model
-from vos_tf.models.registry import build_network, resolve_settings
 from vos_tf.models.vgg import FrozenBatchNormalization
+from vos_tf.models.weights import save_model
 
 TINY = OSVOSSettings("small", sides=(2, 4, 8), side_filters=5)
 
@@ -334,7 +335,7 @@ def test_impossible_settings_are_refused(changes: dict[str, Any], message: str) 
 
 
 def test_registry_builds_it_from_plain_settings() -> None:
-    settings = resolve_settings("osvos", "small", {"sides": [4, 8], "size": None, "crop": "caffe"})
+    settings = get_method("osvos").resolve_settings("small", {"sides": [4, 8], "size": None, "crop": "caffe"})
     assert settings == OSVOSSettings("small", sides=(4, 8), crop="caffe")
-    assert isinstance(build_network("osvos", settings), OSVOS)
-    assert resolve_settings("osvos", None, {}) == OSVOSSettings()
+    assert isinstance(get_method("osvos").build(settings), OSVOS)
+    assert get_method("osvos").resolve_settings(None, {}) == OSVOSSettings()

@@ -10,8 +10,8 @@ from vos_tf.errors import VosError
 from vos_tf.losses import class_balanced_cross_entropy
 from vos_tf.methods.osvos.network import OSVOS, default_settings
 from vos_tf.methods.osvos.objective import side_weight
+from vos_tf.methods.registry import get_method
 from vos_tf.pipeline.clips import ClipBatch
-from vos_tf.training.objectives import make_objective, resolve_objective
 
 SIZE = (32, 48)
 
@@ -35,7 +35,7 @@ def batch(*, annotated: bool = True, frames: int = 1, void: bool = False) -> Cli
 
 
 def losses(network: OSVOS, clips: ClipBatch, progress: float = 0.0, **settings: object) -> np.ndarray:
-    objective = make_objective("osvos", settings, 1)
+    objective = get_method("osvos").make_objective(settings, 1)
     return np.asarray(objective.outcome(network, clips, progress, training=True).losses)
 
 
@@ -78,7 +78,7 @@ def test_unannotated_frames_and_void_do_not_count(network: OSVOS) -> None:
     np.testing.assert_allclose(losses(network, two), losses(network, one), rtol=1e-5)
     changed = batch(void=True)
     shown = losses(network, changed)
-    objective = make_objective("osvos", {}, 1)
+    objective = get_method("osvos").make_objective({}, 1)
     weights = np.asarray(objective.outcome(network, changed, 0.0, training=False).weights)
     assert weights[..., :4, :].sum() == 0
     assert np.isfinite(shown).all()
@@ -86,7 +86,7 @@ def test_unannotated_frames_and_void_do_not_count(network: OSVOS) -> None:
 
 
 def test_groups_hold_every_trained_weight_once_at_the_authors_rates(network: OSVOS) -> None:
-    groups = make_objective("osvos", {}, 1).groups(network)
+    groups = get_method("osvos").make_objective({}, 1).groups(network)
     names = [variable.path for group in groups for variable in group.variables]
     assert sorted(names) == sorted({variable.path for variable in network.trainable_variables})
     rates = {group.name: (group.rate, group.decay) for group in groups}
@@ -94,13 +94,13 @@ def test_groups_hold_every_trained_weight_once_at_the_authors_rates(network: OSV
     assert rates["trunk_biases"] == (2.0, False)
     assert rates["score_weights"] == (0.1, True)
     assert rates["fuse_biases"] == (0.02, False)
-    equal = make_objective("osvos", {"rates": "equal", "train_trunk": False}, 1).groups(network)
+    equal = get_method("osvos").make_objective({"rates": "equal", "train_trunk": False}, 1).groups(network)
     assert {group.rate for group in equal} == {1.0}
     assert not any(group.name.startswith("trunk") for group in equal)
 
 
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(VosError, match=r"training\.objective\.supervision: expected one of strong, weak, none, staged"):
-        resolve_objective("osvos", {"supervision": "some"})
+        get_method("osvos").resolve_objective({"supervision": "some"})
     with pytest.raises(VosError, match=r"clips\.objects: expected 'one' or 'foreground'"):
-        make_objective("osvos", {}, 3)
+        get_method("osvos").make_objective({}, 3)

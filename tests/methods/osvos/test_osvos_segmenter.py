@@ -11,10 +11,10 @@ from scipy import ndimage
 
 import vos_tf
 from vos_tf.errors import VosError
-from vos_tf.inference.methods import make_segmenter, resolve_options
 from vos_tf.inference.session import FrameResult
 from vos_tf.media.label_maps import VOID
 from vos_tf.methods.osvos.segmenter import OneShotSegmenter
+from vos_tf.methods.registry import get_method
 from vos_tf.training.finetune import Finetuner
 
 SIZE = (32, 48)
@@ -56,7 +56,7 @@ def segmenter_of(parent: Any, *, steps: int = 3, finetune: dict[str, Any] | None
     plain = dict.fromkeys(("flip", "rotation", "scale", "brightness", "contrast", "saturation"), 0.0)
     changes["augment"] = {**plain, **changes["augment"]}
     options = {**PLAIN_OPTIONS, "finetune": changes, **given}
-    return make_segmenter("osvos", parent, None, resolve_options("osvos", parent, options))
+    return get_method("osvos").make_segmenter(parent, None, get_method("osvos").resolve_options(parent, options))
 
 
 @pytest.fixture(scope="module")

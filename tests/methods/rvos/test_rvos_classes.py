@@ -14,9 +14,9 @@ from tiny_training import tiny_values
 from vos_tf.errors import VosError
 from vos_tf.jobs.run_config import run_config
 from vos_tf.jobs.train import train_run
+from vos_tf.methods.load import load_model
 from vos_tf.methods.rvos.network import RVOS, RVOSClip, RVOSSettings
 from vos_tf.methods.rvos.objective import Settings, make
-from vos_tf.models.exchange import load_model
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.records.manifest import read_manifest
 from vos_tf.training.strategy import per_replica_batches

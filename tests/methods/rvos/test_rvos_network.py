@@ -12,11 +12,12 @@ import pytest
 import tensorflow as tf
 
 from vos_tf.errors import VosError
+from vos_tf.methods.load import load_model
 from vos_tf.methods.rvos.network import RVOS, RVOSSettings, RVOSState, default_settings
 from vos_tf.methods.rvos.settings import SMALL
 from vos_tf.methods.rvos.slot_lstm import SlotConvLSTM
-from vos_tf.models.exchange import load_model, save_model
 from vos_tf.models.resnet import BatchNorm, build_resnet, statistics_by_frame
+from vos_tf.models.weights import save_model
 
 TINY = replace(SMALL, size=(32, 48), hidden_size=16, extra_levels=1, slots=4)
 ZERO_SHOT = replace(TINY, mask_input=False)

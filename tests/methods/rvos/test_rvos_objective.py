@@ -24,7 +24,7 @@ from vos_tf.methods.rvos.losses import FORBIDDEN
 from vos_tf.methods.rvos.matching import assign_slots, match_slots
 from vos_tf.methods.rvos.network import RVOS, RVOSClip, RVOSSettings
 from vos_tf.methods.rvos.objective import Settings, make
-from vos_tf.models.exchange import save_model
+from vos_tf.models.weights import save_model
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.history import read_history
 from vos_tf.training.optimizers import make_optimizer

@@ -13,7 +13,7 @@ from rvos_networks import ONE_SHOT, ZERO_SHOT, boxes, frames_of, lively
 import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
-from vos_tf.inference.methods import is_zero_shot, resolve_options
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.one_shot import jaccard_table
 from vos_tf.methods.rvos.segmenter import RVOSSegmenter, ZeroShotOptions
 
@@ -150,16 +150,16 @@ def test_masks_and_zero_shot_do_not_go_together(network: Any, matched: RVOSSegme
 
 
 def test_options_of_the_other_kind_are_refused(network: Any) -> None:
-    assert is_zero_shot(network)
+    assert get_method("rvos").objects_from(network.get_config()["settings"]) == "proposals"
     one_shot = lively(ONE_SHOT)
-    assert not is_zero_shot(one_shot)
+    assert get_method("rvos").objects_from(one_shot.get_config()["settings"]) == "masks"
     with pytest.raises(VosError, match=r"option objects: expected an option of rvos \(decode, joining, "):
-        resolve_options("rvos", one_shot, {"objects": "matched"})
+        get_method("rvos").resolve_options(one_shot, {"objects": "matched"})
     with pytest.raises(VosError, match=r"option decode: expected an option of rvos \(objects, min_area, "):
-        resolve_options("rvos", network, {"decode": "all"})
+        get_method("rvos").resolve_options(network, {"decode": "all"})
     for wrong in ({"objects": "all"}, {"min_area": 2.0}, {"objects": "matched", "min_area": 0.1}):
         with pytest.raises(VosError, match="expected"):
-            resolve_options("rvos", network, wrong)
+            get_method("rvos").resolve_options(network, wrong)
 
 
 def test_the_api_builds_zero_shot_networks() -> None:

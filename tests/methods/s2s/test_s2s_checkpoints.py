@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from vos_tf.commands.import_weights import import_weights
 from vos_tf.errors import ProblemsError, VosError
 from vos_tf.jobs.import_checkpoint import import_checkpoint
-from vos_tf.models.exchange import load_model
+from vos_tf.methods.load import load_model
 
 torch = pytest.importorskip("torch")
 # Of an answer's spread.

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from vos_tf.errors import VosError
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.s2s.finetuning import ClipSamples, S2SFinetuneSettings, finetuned_groups, finetuning_loss
-from vos_tf.models.registry import build_network, resolve_settings
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune import Finetuner
 from vos_tf.training.finetune_samples import AnnotatedFrame
@@ -98,7 +98,7 @@ def test_samples_have_the_networks_size() -> None:
 def network() -> Any:
     keras.utils.set_random_seed(2)
     small = {"size": list(SIZE), "state_filters": 8, "decoder_filters": [8, 6, 4]}
-    return build_network("s2s", resolve_settings("s2s", "small", small))
+    return get_method("s2s").build(get_method("s2s").resolve_settings("small", small))
 
 
 def test_the_cell_stays_and_all_else_learns(network: Any) -> None:

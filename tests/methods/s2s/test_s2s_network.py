@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from vos_tf.errors import VosError
+from vos_tf.methods.load import find_model, load_model
 from vos_tf.methods.s2s.network import S2S, SMALL, S2SSettings, default_settings
 from vos_tf.models.backbones import build_trunk, load_trunk_weights
-from vos_tf.models.exchange import find_model, load_model, save_model
+from vos_tf.models.weights import save_model
 
 TINY = replace(SMALL, size=(32, 48), state_filters=12, decoder_filters=(10, 8, 6))
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
 from vos_tf.errors import VosError
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.s2s.network import S2S, default_settings
 from vos_tf.pipeline.clips import ClipBatch
-from vos_tf.training.objectives import make_objective, resolve_objective
 from vos_tf.training.optimizers import make_optimizer
 from vos_tf.training.steps import TrainingStep
 
@@ -30,7 +30,7 @@ def light(preset: str) -> S2S:
 
 def test_training_with_rs2s_loss_learns_masks_and_distances() -> None:
     network, settings = light("rs2s"), TrainingSettings(lr=3e-3, batch_size=2)
-    objective = make_objective("s2s", {"loss": "rs2s"}, 1)
+    objective = get_method("s2s").make_objective({"loss": "rs2s"}, 1)
     optimizer = make_optimizer(settings, objective.groups(network))
     step = TrainingStep(network, optimizer, tf.distribute.get_strategy(), settings, objective)
     labels = np.zeros((2, 3, *SIZE), np.uint8)
@@ -44,11 +44,11 @@ def test_training_with_rs2s_loss_learns_masks_and_distances() -> None:
 
 
 def test_rs2s_loss_needs_its_distance_classes() -> None:
-    objective = make_objective("s2s", {"loss": "rs2s"}, 1)
+    objective = get_method("s2s").make_objective({"loss": "rs2s"}, 1)
     with pytest.raises(VosError, match=r"expected a network with .*distance_classes 42 \(preset rs2s\), found 0"):
         objective.groups(light("paper"))
 
 
 def test_losses_that_there_are_not() -> None:
     with pytest.raises(VosError, match="loss: expected one of cross_entropy, rs2s, found 'bce'"):
-        resolve_objective("s2s", {"loss": "bce"})
+        get_method("s2s").resolve_objective({"loss": "bce"})

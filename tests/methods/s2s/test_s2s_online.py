@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import vos_tf
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.s2s.finetuning import S2SFinetuneSettings
 from vos_tf.methods.s2s.options import Options
 from vos_tf.methods.s2s.segmenter import Segmenter
-from vos_tf.models.registry import build_network, resolve_settings
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune import Finetuner
 
@@ -27,7 +27,7 @@ FINETUNE = S2SFinetuneSettings(
 def network() -> Any:
     keras.utils.set_random_seed(5)
     small = {"size": list(SIZE), "state_filters": 8, "decoder_filters": [8, 6, 4]}
-    return build_network("s2s", resolve_settings("s2s", "small", small))
+    return get_method("s2s").build(get_method("s2s").resolve_settings("small", small))
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,13 @@ import pytest
 import tensorflow as tf
 
 from vos_tf.errors import VosError
+from vos_tf.methods.load import load_model
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.s2s.network import PRESETS, S2S, S2SSettings, default_settings
 from vos_tf.methods.s2s.polyphase import UpDownConvolution
-from vos_tf.models.exchange import load_model, save_model
 from vos_tf.models.layers import NORMALIZATIONS, ImageNormalization
-from vos_tf.models.registry import resolve_settings
 from vos_tf.models.renormalization import for_other_images
+from vos_tf.models.weights import save_model
 
 SMALLER: dict[str, Any] = {"size": (32, 48), "state_filters": 8}
 RNG = np.random.default_rng(0)
@@ -180,13 +181,13 @@ def test_trunk_weights_fit_whatever_the_normalisation(tmp_path: Path) -> None:
 
 
 def test_presets_are_chosen_beside_settings() -> None:
-    settings = resolve_settings("s2s", "small", {"preset": "toghi", "state_filters": 16})
+    settings = get_method("s2s").resolve_settings("small", {"preset": "toghi", "state_filters": 16})
     assert settings == replace(default_settings("small", "toghi"), state_filters=16)
-    assert resolve_settings("s2s", None, {"preset": "paper"}) == S2SSettings()
+    assert get_method("s2s").resolve_settings(None, {"preset": "paper"}) == S2SSettings()
     with pytest.raises(VosError, match=r"preset: expected one of paper, .*, found 'togi'; did you mean 'toghi'\?"):
-        resolve_settings("s2s", "small", {"preset": "togi"})
+        get_method("s2s").resolve_settings("small", {"preset": "togi"})
     with pytest.raises(VosError, match=r"unknown key model\.settings\.preset"):
-        resolve_settings("osvos", "small", {"preset": "paper"})
+        get_method("osvos").resolve_settings("small", {"preset": "paper"})
 
 
 def test_settings_saved_before_there_were_presets_mean_the_same() -> None:

@@ -116,7 +116,6 @@ def _widths(tensors: Mapping[str, Array], path: Path) -> dict[str, int]:
 SOURCES = {
     "cosnet": Source(
         title="COSNet",
-        model="cosnet",
         read=read_pytorch,
         settings=cosnet_settings,
         names=cosnet_names,
@@ -124,7 +123,6 @@ SOURCES = {
     ),
     "tianchi-coattention": Source(
         title="the Tianchi co-attention network",
-        model="cosnet",
         read=read_pytorch,
         settings=tianchi_settings,
         names=tianchi_names,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from vos_tf.export.steps import FRAMES, IMAGE, ExportedModel, name_tensors
+from vos_tf.errors import VosError
+from vos_tf.export.steps import FRAMES, IMAGE, LABEL_MAPS, ExportedModel, MasklessGraph, name_tensors
 from vos_tf.inference.graph import shrink_or_grow
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
+from vos_tf.methods.cosnet.references import uniform_frames
 from vos_tf.methods.cosnet.segmenter import FOREGROUND_ID, default_options
-from vos_tf.methods.rvos.export import LABEL_MAPS, MasklessGraph
 
 
 class ExportedForeground(ExportedModel):
@@ -23,6 +26,8 @@ class ExportedForeground(ExportedModel):
     """
 
     def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+        if network.settings.outputs != 1:
+            raise VosError(f"model.outputs: expected 1 to export, found {network.settings.outputs} (colours)")
         super().__init__(network, rule)
         self._graph = MasklessGraph(network, rule)
         self._references = default_options(network).references
@@ -34,6 +39,16 @@ class ExportedForeground(ExportedModel):
             "step": tf.function(self._step).get_concrete_function(IMAGE, **self._state_specs(None)),
             "serving_default": tf.function(self._clips, input_signature=[FRAMES]).get_concrete_function(),
         }
+
+    def replay(self, signatures: Any, frames: Any, labels: Any) -> Iterator[Any]:
+        """See `ExportedModel.replay`; every frame, none of which is its own reference."""
+        images = frames.astype(np.float32)
+        chosen = uniform_frames(len(images), self._references)
+        references = signatures["start"](image=images[list(chosen)])["references"]
+        for time in range(len(images)):
+            others = [place for place, index in enumerate(chosen) if index != time]
+            found = signatures["step"](image=images[time : time + 1], references=tf.gather(references, others))
+            yield tf.sigmoid(found["logits"])[..., 0].numpy()
 
     def _start_references(self, image: Any) -> dict[str, Any]:
         return name_tensors(self.network.start(shrink_or_grow(image, self._graph.size)))

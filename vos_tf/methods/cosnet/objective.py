@@ -7,8 +7,8 @@ encoder's own head; then batches of pairs from videos, in which the encoder hard
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
 
 from keras import ops
 
@@ -25,7 +25,7 @@ from vos_tf.methods.cosnet.losses import (
 )
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
-from vos_tf.training.objectives.base import Outcome
+from vos_tf.training.objective import Objective, Outcome
 
 LOSSES = ("positive_ratio", "frame_ratio", "balanced", "absolute")
 
@@ -72,11 +72,19 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class COSNetObjective:
+class COSNetObjective(Objective):
     """See the module; ``stills``: for batches of still images alone, of which only the encoder's own maps count."""
 
-    settings: Settings
+    Settings: ClassVar[Any] = Settings
     stills: bool = False
+
+    def __post_init__(self) -> None:
+        if self.objects != 1:
+            raise VosError("clips.objects: expected 'foreground' or 'one' (COSNet has one object), found 'all'")
+
+    def for_stills(self) -> COSNetObjective:
+        """The objective for batches of still images alone."""
+        return replace(self, stills=True)
 
     def groups(self, network: Any) -> Sequence[ParameterGroup]:
         """Trunk, the encoder's other weights, and heads.
@@ -137,19 +145,3 @@ class COSNetObjective:
             return absolute_error(logits, targets, weights)
         by_frame = self.settings.loss == "frame_ratio"
         return positive_ratio_loss(logits, targets, weights, self.settings.absolute_weight, by_frame=by_frame)
-
-
-def make(settings: Settings, objects: int, *, stills: bool = False) -> COSNetObjective:
-    """The objective for clips of videos, or of videos and still images.
-
-    Raises:
-        VosError: Clips with several objects.
-    """
-    if objects != 1:
-        raise VosError("clips.objects: expected 'foreground' or 'one' (COSNet has one object), found 'all'")
-    return COSNetObjective(settings, stills)
-
-
-def make_for_stills(settings: Settings, objects: int) -> COSNetObjective:
-    """The objective for batches of still images alone; see `make`."""
-    return make(settings, objects, stills=True)

@@ -246,8 +246,3 @@ def default_options(network: Any) -> Options:
     """The network's own fusion; references as the authors take: 5, or 3 for a joint attention."""
     fusion = network.settings.fusion
     return Options(references=3 if fusion == "joint" else 5, fusion=fusion)
-
-
-def make(network: Any, rule: MergeRule, options: Options) -> COSNetSegmenter:
-    """The segmenter of a network."""
-    return COSNetSegmenter(network, rule=rule, options=options)

@@ -103,7 +103,6 @@ def osvos_vgg19bn(network: Any) -> NameTable:
 SOURCES = {
     "osvos-pytorch": Source(
         title="OSVOS-PyTorch",
-        model="osvos",
         read=read_pytorch,
         settings=lambda *_: ("vgg16", {}),
         names=osvos_pytorch,
@@ -111,7 +110,6 @@ SOURCES = {
     ),
     "osvos-tensorflow": Source(
         title="OSVOS-TensorFlow",
-        model="osvos",
         read=read_tensorflow,
         settings=lambda *_: ("vgg16", {}),
         names=osvos_tensorflow,
@@ -119,7 +117,6 @@ SOURCES = {
     ),
     "osvos-seed": Source(
         title="OSVOS with VGG19 and batch normalisation",
-        model="osvos",
         read=read_pytorch,
         settings=lambda *_: ("vgg19_bn", {}),
         names=osvos_vgg19bn,

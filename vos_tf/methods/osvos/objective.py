@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
@@ -14,7 +14,7 @@ from vos_tf.losses import deep_supervision, loss_weights, object_targets
 from vos_tf.models.layers import fold_time
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
-from vos_tf.training.objectives.base import Outcome
+from vos_tf.training.objective import Objective, Outcome
 
 # Weight of each side's loss beside the fused map's, which always counts 1 (the authors' three stages).
 SUPERVISION = {"strong": 1.0, "weak": 0.5, "none": 0.0}
@@ -59,10 +59,16 @@ def side_weight(supervision: str, progress: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class OSVOSObjective:
+class OSVOSObjective(Objective):
     """See the module. Each frame of a clip is an image of its own; its object is the clip's one object."""
 
-    settings: Settings
+    Settings: ClassVar[Any] = Settings
+
+    def __post_init__(self) -> None:
+        if self.objects != 1:
+            raise VosError(
+                "clips.objects: expected 'one' or 'foreground' (a parent of OSVOS learns one object), found 'all'"
+            )
 
     def groups(self, network: Any) -> Sequence[ParameterGroup]:
         """The network's groups, with the authors' rates or all alike."""
@@ -95,16 +101,3 @@ def _balance(targets: Any, weights: Any) -> Any:
     inside = ops.sum(targets * weights, axis=(1, 2, 3))
     count = ops.sum(weights, axis=(1, 2, 3))
     return ops.maximum(2.0 * inside * (count - inside) / ops.maximum(count, 1.0), 1.0)
-
-
-def make(settings: Settings, objects: int) -> OSVOSObjective:
-    """The objective; a parent learns one object at a time.
-
-    Raises:
-        VosError: Clips with several objects.
-    """
-    if objects != 1:
-        raise VosError(
-            "clips.objects: expected 'one' or 'foreground' (a parent of OSVOS learns one object), found 'all'"
-        )
-    return OSVOSObjective(settings)

@@ -216,8 +216,3 @@ class OneShotSegmenter(VideoSegmenter):
             for path in video.frames
             if path.stem in video.masks
         ]
-
-
-def make(network: Any, rule: MergeRule, options: Options) -> OneShotSegmenter:
-    """The segmenter of a network."""
-    return OneShotSegmenter(network, rule=rule, options=options)

@@ -78,7 +78,6 @@ def _shape(tensors: Mapping[str, Array], path: Path, name: str) -> tuple[int, ..
 SOURCES = {
     "rvos": Source(
         title="RVOS",
-        model="rvos",
         read=lambda folder: read_pytorch_parts(folder, ("encoder", "decoder")),
         settings=rvos_settings,
         names=rvos_names,

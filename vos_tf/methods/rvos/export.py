@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from vos_tf.export.steps import FRAMES, IMAGE, ExportedModel, name_tensors
-from vos_tf.inference.graph import VideoGraph
+from vos_tf.export.steps import FRAMES, IMAGE, LABEL_MAPS, ExportedModel, MasklessGraph, name_tensors
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
 from vos_tf.media.label_maps import VOID
-
-LABEL_MAPS = tf.TensorSpec([None, None, None], tf.uint8)
 
 
 class ExportedSlots(ExportedModel):
@@ -47,10 +46,9 @@ class ExportedSlots(ExportedModel):
         return tf.reshape(results.stack(), shape[:3])
 
 
-class MasklessGraph(VideoGraph):
-    """Saving a module traces all its functions; networks that take no masks have no ``start`` with one."""
-
-    start = None
+def exported(network: Any, rule: MergeRule | None = None) -> ExportedSlots:
+    """What is exported of a network: that of one that sees masks, or proposes objects."""
+    return ExportedSlots(network, rule) if network.settings.mask_input else ExportedProposals(network, rule)
 
 
 class ExportedProposals(ExportedSlots):
@@ -74,6 +72,10 @@ class ExportedProposals(ExportedSlots):
             "step": tf.function(self._step).get_concrete_function(IMAGE, **self._state_specs(slots)),
             "serving_default": tf.function(self._propose, input_signature=[FRAMES]).get_concrete_function(),
         }
+
+    def replay(self, signatures: Any, frames: Any, labels: Any) -> Iterator[Any]:
+        """See `ExportedModel.replay`; every frame."""
+        yield from self._steps(signatures, signatures["start"](), frames.astype(np.float32))
 
     def _state_example(self) -> Any:
         return self.network.initial_state()

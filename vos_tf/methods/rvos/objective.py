@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 from keras import ops
@@ -21,7 +21,7 @@ from vos_tf.methods.rvos.settings import RVOSSettings
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.pipeline.options import ClipOptions
-from vos_tf.training.objectives.base import Outcome
+from vos_tf.training.objective import Objective, Outcome
 
 _CHOICES = {
     "feedback": ("prediction", "truth"),
@@ -107,11 +107,33 @@ class _Slots(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RVOSObjective:
+class RVOSObjective(Objective):
     """See the module; ``objects`` is the largest number of objects of a clip."""
 
-    settings: Settings
-    objects: int
+    Settings: ClassVar[Any] = Settings
+
+    @classmethod
+    def check(cls, settings: Settings, network: RVOSSettings, clips: ClipOptions) -> None:
+        """Refuse a class loss without a class head, without classes, or with another number of them.
+
+        Raises:
+            VosError: It is one.
+        """
+        if not settings.class_weight:
+            return
+        if not network.class_count:
+            raise VosError(
+                "training.objective.class_weight: expected a network with model.settings.class_count, found none"
+            )
+        if not clips.classes:
+            raise VosError(
+                "training.objective.class_weight: expected clips.classes, the names of the classes, found none"
+            )
+        if network.class_count != len(clips.classes):
+            raise VosError(
+                f"model.settings.class_count: expected {len(clips.classes)}, the number of clips.classes, found "
+                f"{network.class_count}"
+            )
 
     def groups(self, network: Any) -> Sequence[ParameterGroup]:
         """The decoder with the skip convolutions, and the trunk.
@@ -239,35 +261,9 @@ class RVOSObjective:
         return ops.sum(ops.broadcast_to(means, ops.shape(slots.annotated)), axis=1)
 
 
-def check(settings: Settings, network: RVOSSettings, clips: ClipOptions) -> None:
-    """Refuse a class loss without a class head, without classes, or with another number of them.
-
-    Raises:
-        VosError: It is one.
-    """
-    if not settings.class_weight:
-        return
-    if not network.class_count:
-        raise VosError(
-            "training.objective.class_weight: expected a network with model.settings.class_count, found none"
-        )
-    if not clips.classes:
-        raise VosError("training.objective.class_weight: expected clips.classes, the names of the classes, found none")
-    if network.class_count != len(clips.classes):
-        raise VosError(
-            f"model.settings.class_count: expected {len(clips.classes)}, the number of clips.classes, found "
-            f"{network.class_count}"
-        )
-
-
 def occurrences(trunk: str, path: str) -> int:
     """How often the original's optimiser holds the weight ``path`` of a trunk, and so updates it in each step."""
     layer = path.split("/")[-2]
     if trunk.startswith("resnet"):
         return 4 if "downsample" in layer else 3 if layer.startswith("layer") else 1
     return 2 if trunk == "vgg16" else 1
-
-
-def make(settings: Settings, objects: int) -> RVOSObjective:
-    """The objective for clips with at most ``objects`` objects."""
-    return RVOSObjective(settings, objects)

@@ -103,8 +103,3 @@ class RVOSSegmenter(VideoSegmenter):
 def default_options(network: Any) -> Options:
     """By whether the network sees masks."""
     return OneShotOptions() if network.settings.mask_input else ZeroShotOptions()
-
-
-def make(network: Any, rule: MergeRule, options: Options) -> RVOSSegmenter:
-    """The segmenter of a network."""
-    return RVOSSegmenter(network, rule=rule, options=options)

@@ -134,7 +134,6 @@ def _rs2s_settings(tensors: Mapping[str, Array], _path: Path, _given: Mapping[st
 SOURCES = {
     "s2s-pytorch": Source(
         title="S2S in PyTorch",
-        model="s2s",
         read=read_pytorch,
         # Its authors took the ConvLSTM's two answers for each other, and trained with that.
         settings=lambda *_: ("vgg16", {"preset": "shashankvkt", "swap_states": True}),
@@ -143,7 +142,6 @@ SOURCES = {
     ),
     "s2s-tf1": Source(
         title="S2S in TensorFlow 1",
-        model="s2s",
         read=read_tensorflow,
         # Its authors subtracted the means of B, G, R from R, G, B, and trained with that.
         settings=lambda *_: ("vgg16", {"preset": "toghi", "normalization": "caffe_bgr_means_on_rgb"}),
@@ -152,7 +150,6 @@ SOURCES = {
     ),
     "rs2s": Source(
         title="RS2S",
-        model="s2s",
         read=partial(read_pytorch_sections, sections=RS2S_PARTS),
         settings=_rs2s_settings,
         names=rs2s,

@@ -15,9 +15,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from vos_tf.config import fill
 from vos_tf.errors import VosError
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.media.label_maps import VOID, LabelMap
+from vos_tf.methods.s2s.objective import S2SObjective, Settings
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.augment import GREY, colour_matrix, draw_change, move_image, move_labels
 from vos_tf.pipeline.clips import ClipBatch
@@ -25,7 +27,6 @@ from vos_tf.pipeline.motion import animate
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune import FinetuneSettings
 from vos_tf.training.finetune_samples import AnnotatedFrame
-from vos_tf.training.objectives import make_objective, resolve_objective
 
 # Where objects move by themselves: frames of a video from one frame of a clip to the next, least and most.
 STRIDES = (1, 4)
@@ -64,7 +65,7 @@ class S2SFinetuneSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        resolve_objective("s2s", self.objective)
+        fill(Settings, self.objective, "training.objective")
         if self.clip_length < 1:
             raise VosError(f"finetune.clip_length: expected 1 or more, found {self.clip_length}")
         if self.augment.window is not None or self.augment.each_frame:
@@ -106,7 +107,7 @@ def finetuning_loss(network: Any, settings: S2SFinetuneSettings) -> Callable[[An
         objects = slots.shape[1]
         annotated = tf.ones(labels.shape[:2], tf.bool)
         batch = ClipBatch(frames, labels, annotated, tf.fill([frames.shape[0]], objects))
-        objective = make_objective("s2s", settings.objective, objects)
+        objective = S2SObjective(fill(Settings, settings.objective, "training.objective"), objects)
         return tf.reduce_mean(objective.outcome(network, batch, 0.0, training=True).losses)
 
     # The choice of the objective is plain Python, and its graph has no loops or branches of its own.

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from keras import ops
+from typing import Any, ClassVar
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
-from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, soft_jaccard
 from vos_tf.methods.s2s.rs2s_loss import CLASSES, rs2s_loss
 from vos_tf.models.parameter_groups import ParameterGroup
-from vos_tf.pipeline.clips import ClipBatch
-from vos_tf.training.objectives.base import Outcome
+from vos_tf.training.objective import UnrolledObjective, UnrolledSettings
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(UnrolledSettings):
     """What decides the loss.
 
     Attributes:
@@ -28,20 +24,17 @@ class Settings:
     """
 
     loss: str = "cross_entropy"
-    jaccard_weight: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         one_of("training.objective.loss", self.loss, ("cross_entropy", "rs2s"))
-        if not self.jaccard_weight >= 0:
-            raise VosError(f"training.objective.jaccard_weight: expected 0 or more, found {self.jaccard_weight}")
 
 
 @dataclass(frozen=True)
-class S2SObjective:
-    """See the module; ``objects`` is the number of object slots of a clip."""
+class S2SObjective(UnrolledObjective):
+    """See the module."""
 
-    settings: Settings
-    objects: int
+    Settings: ClassVar[Any] = Settings
 
     def groups(self, network: Any) -> Sequence[ParameterGroup]:
         """All weights alike.
@@ -55,25 +48,11 @@ class S2SObjective:
                 f"training.objective.loss rs2s: expected a network with model.settings.distance_classes {CLASSES} "
                 f"(preset rs2s), found {found}"
             )
-        return [ParameterGroup("all", network.trainable_variables)]
+        return super().groups(network)
 
-    def outcome(self, network: Any, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
-        """The first frame and its masks start the network, the others count."""
-        first = object_targets(batch.labels[:, :1], self.objects)[:, 0]
-        frames = ops.cast(batch.frames, "float32")
-        targets = object_targets(batch.labels[:, 1:], self.objects)
-        weights = loss_weights(batch.labels[:, 1:], batch.annotated[:, 1:], batch.object_count, self.objects)
-        if self.settings.loss == "rs2s":
-            logits, distance = network(frames, first, distance=True)
-            losses = rs2s_loss(logits, distance, targets, weights)
-        else:
-            logits = network(frames, first)
-            losses = binary_cross_entropy(logits, targets, weights)
-        if self.settings.jaccard_weight:
-            losses += self.settings.jaccard_weight * soft_jaccard(logits, targets, weights)
-        return Outcome(losses, logits, targets, weights)
-
-
-def make(settings: Settings, objects: int) -> S2SObjective:
-    """The objective for clips with ``objects`` slots."""
-    return S2SObjective(settings, objects)
+    def losses(self, network: Any, frames: Any, first: Any, counted: tuple[Any, Any]) -> tuple[Any, Any]:
+        """See `UnrolledObjective.losses`."""
+        if self.settings.loss != "rs2s":
+            return super().losses(network, frames, first, counted)
+        logits, distance = network(frames, first, distance=True)
+        return rs2s_loss(logits, distance, *counted), logits

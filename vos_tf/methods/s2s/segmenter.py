@@ -125,8 +125,3 @@ class Segmenter(VideoSegmenter):
             restart_every=options.restart_every,
             step_first=options.step_first,
         )
-
-
-def make(network: Any, rule: MergeRule, options: Options) -> Segmenter:
-    """The segmenter of a network."""
-    return Segmenter(network, rule=rule, options=options)
