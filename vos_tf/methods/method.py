@@ -9,7 +9,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from vos_tf.config import fill, merge, nearest
 from vos_tf.errors import VosError
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Method:
     """A method of video object segmentation.
 
     Its defaults make the smallest method one network file, one recipe and one line in the registry. Parts are imported
-    late, so that the registry answers at once.
+    late, so that the registry, and help texts with it, answer at once.
 
     Attributes:
         name: In the configuration, on the command line, and beside weights.
@@ -100,6 +99,8 @@ class Method:
         Raises:
             VosError: No such trunk, preset or setting, or a value that does not fit.
         """
+        from vos_tf.config import fill
+
         preset = {}
         if "preset" in changes and self.presets:
             preset = {"preset": changes["preset"]}
@@ -122,6 +123,8 @@ class Method:
         Raises:
             VosError: An unknown or mistyped key, a wrong type or an impossible value.
         """
+        from vos_tf.config import fill
+
         return fill(self.part("objective").Settings, values, "training.objective")
 
     def make_objective(self, values: Mapping[str, Any], objects: int) -> Any:
@@ -138,6 +141,7 @@ class Method:
         Raises:
             VosError: The method has no such option, a wrong type or an impossible value.
         """
+        from vos_tf.config import fill, merge
         from vos_tf.inference.options import with_shared
         from vos_tf.inference.test_time_augmentation import check_scales
 
@@ -194,6 +198,8 @@ def imported(part: Part) -> Any:
 
 def _refuse_foreign(method: str, given: Mapping[str, Any], options: Any, prefix: str) -> None:
     """Name the first given option that the method does not have, at any depth."""
+    from vos_tf.config import nearest
+
     known = [item.name for item in dataclasses.fields(options)]
     for key, value in given.items():
         if key not in known:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
 
-from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.methods.method import Method, imported
 
@@ -21,6 +19,8 @@ ENTRY_POINT = "vos_tf.methods"
 
 @cache
 def _places() -> dict[str, str]:
+    from importlib.metadata import entry_points
+
     plug_ins = {point.name: point.value for point in entry_points(group=ENTRY_POINT)}
     return {**plug_ins, **METHODS}  # nobody takes a place of ours
 
@@ -50,8 +50,12 @@ def get_method(name: str, what: str = "model") -> Method:
     Raises:
         VosError: There is no such method, or the package that offers it cannot be imported.
     """
-    one_of(what, name, method_names())
-    place = _places()[name]
+    place = _places().get(name)
+    if place is None:
+        from vos_tf.config import nearest  # late: help texts list methods, and need no settings
+
+        names = method_names()
+        raise VosError(f"{what}: expected one of {', '.join(names)}, found {name!r}{nearest(name, names)}")
     try:
         found = imported(place)
     except (ImportError, AttributeError) as error:
