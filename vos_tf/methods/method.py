@@ -53,6 +53,8 @@ class Method:
         without_lookahead: Options for video of which no frame is known before its turn.
         averages_views: Whether its segmenter averages over views (``test_scales``, ``test_flip``) itself.
         finetunes: Whether its segmenter learns from each video, and keeps what it learned in the folder ``adapted``.
+        independent_objects: Whether each object gives the same alone as together with others.
+        small: Settings (and, with its key, the ``trunk``) of a network that is built in a moment, for tests.
         same_weights: Settings of the network that may change without changing what weights mean.
         light_recipe: Recipe of a light network for real video.
         maskless_recipe: The same for work without masks.
@@ -77,6 +79,8 @@ class Method:
     without_lookahead: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     averages_views: bool = False
     finetunes: bool = False
+    independent_objects: bool = True
+    small: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"trunk": "small", "size": (32, 48)})
     same_weights: frozenset[str] = frozenset({"size"})
     light_recipe: str = ""
     maskless_recipe: str = ""

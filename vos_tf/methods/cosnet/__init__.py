@@ -27,6 +27,7 @@ METHOD = Method(
     following_masks={"objects": "given"},
     without_lookahead={"sampling": "streaming"},
     averages_views=True,
+    small={"trunk": "mobilenet_v2", "size": (64, 96), "pyramid_filters": 8, "feature_filters": 8},
     same_weights=frozenset({"size", "output_stride", "attention_tile", "fusion"}),
     light_recipe="cosnet_light",
     maskless_recipe="cosnet_light",

@@ -17,6 +17,7 @@ METHOD = Method(
     checkpoint_kinds={"osvos-pytorch": "", "osvos-tensorflow": "", "osvos-seed": "its VGG19 port"},
     averages_views=True,
     finetunes=True,
+    small={"trunk": "small", "side_filters": 4},
     light_recipe="osvos_parent_light",
     preference=1,
 )

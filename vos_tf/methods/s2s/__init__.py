@@ -16,5 +16,6 @@ METHOD = Method(
     checkpoints="vos_tf.methods.s2s.checkpoints:SOURCES",
     checkpoint_kinds={"s2s-pytorch": "", "s2s-tf1": "", "rs2s": ""},
     finetunes=True,
+    small={"trunk": "small", "size": (32, 48), "state_filters": 8, "decoder_filters": (8, 8, 8)},
     light_recipe="s2s_davis2016",
 )
