@@ -7,7 +7,7 @@ and kept.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import keras
@@ -24,6 +24,7 @@ from vos_tf.methods.cosnet.deeplab import (
 from vos_tf.models.layers import NORMALIZATIONS, fold_time
 from vos_tf.models.resize import resize_align_corners
 from vos_tf.models.resnet import BatchNorm, statistics_by_frame
+from vos_tf.models.video_network import VideoNetwork
 
 FUSIONS = ("predictions", "summaries", "joint")
 
@@ -177,14 +178,16 @@ def _classifier(channels: int, outputs: int, name: str) -> Any:
 
 
 @keras.saving.register_keras_serializable("vos_tf")
-class COSNet(keras.Model):
+class COSNet(VideoNetwork):
     """The network. ``start`` and ``step`` segment a video against kept references; calling it, clips of few frames."""
 
+    Settings = COSNetSettings
     State = COSNetState
+    settings: COSNetSettings
 
-    def __init__(self, settings: COSNetSettings | None = None, name: str = "cosnet") -> None:
-        super().__init__(name=name)
-        self.settings = s = settings or COSNetSettings()
+    def __init__(self, settings: COSNetSettings | None = None, name: str | None = None) -> None:
+        super().__init__(settings, name)
+        s = self.settings
         self.trunk = deeplab_trunk(s.trunk).build(s.output_stride, s.normalization, "trunk")
         channels = self.trunk.output.shape[-1]
         self.pyramid = AtrousPyramid(channels, s.pyramid_filters, s.feature_filters, name="pyramid")
@@ -274,10 +277,6 @@ class COSNet(keras.Model):
         """
         return self.attend(features, state.references), state
 
-    def step(self, image: Any, state: COSNetState) -> tuple[Any, COSNetState]:
-        """Segment frames ``(B, H, W, 3)``; see `advance`."""
-        return self.advance(self.encode(image), state)
-
     def call(self, frames: Any, training: bool = False) -> COSNetLogits:
         """Segment the first frame of clips by the others, and of pairs with two heads also the second by the first.
 
@@ -312,18 +311,6 @@ class COSNet(keras.Model):
     def load_trunk_weights(self, source: str) -> None:
         """Give the trunk a classifier's weights; see `vos_tf.methods.cosnet.deeplab.load_classifier_weights`."""
         load_classifier_weights(self.trunk, self.settings.trunk, source)
-
-    def get_config(self) -> dict[str, Any]:
-        """The settings as plain JSON values."""
-        return {"settings": asdict(self.settings), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> COSNet:
-        """The network of `get_config`, with new weights."""
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config["settings"].items()
-        }
-        return cls(COSNetSettings(**values), name=config.get("name", "cosnet"))
 
 
 def _stacked(maps: list[Any]) -> Any:
