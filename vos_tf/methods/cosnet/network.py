@@ -15,15 +15,11 @@ from keras import ops
 
 from vos_tf.errors import VosError
 from vos_tf.methods.cosnet.co_attention import ATTENTIONS, CoAttention
-from vos_tf.methods.cosnet.deeplab import (
-    OUTPUT_STRIDES,
-    AtrousPyramid,
-    deeplab_trunk,
-    load_classifier_weights,
-)
+from vos_tf.methods.cosnet.deeplab import DEEPLAB_TRUNKS, OUTPUT_STRIDES, AtrousPyramid
+from vos_tf.models.backbones import TrunkKind, build_trunk, trunk_kind
+from vos_tf.models.batch_norm import BatchNorm, statistics_by_frame
 from vos_tf.models.layers import NORMALIZATIONS, fold_time
 from vos_tf.models.resize import resize_align_corners
-from vos_tf.models.resnet import BatchNorm, statistics_by_frame
 from vos_tf.models.video_network import VideoNetwork
 
 FUSIONS = ("predictions", "summaries", "joint")
@@ -70,7 +66,7 @@ class COSNetSettings:
     align_corners: bool = False
 
     def __post_init__(self) -> None:
-        deeplab_trunk(self.trunk)
+        trunk_kind(self.trunk, DEEPLAB_TRUNKS)
         least = {"pyramid_filters": 1, "feature_filters": 1, "attention_tile": 0, "outputs": 1}
         for name, bound in least.items():
             if getattr(self, name) < bound:
@@ -119,7 +115,7 @@ def default_settings(trunk: str) -> COSNetSettings:
     Raises:
         VosError: There is no such trunk.
     """
-    deeplab_trunk(trunk)
+    trunk_kind(trunk, DEEPLAB_TRUNKS)
     return LIGHT if trunk == "mobilenet_v2" else replace(PAIR, trunk=trunk)
 
 
@@ -188,9 +184,10 @@ class COSNet(VideoNetwork):
     def __init__(self, settings: COSNetSettings | None = None, name: str | None = None) -> None:
         super().__init__(settings, name)
         s = self.settings
-        self.trunk = deeplab_trunk(s.trunk).build(s.output_stride, s.normalization, "trunk")
-        channels = self.trunk.output.shape[-1]
-        self.pyramid = AtrousPyramid(channels, s.pyramid_filters, s.feature_filters, name="pyramid")
+        options: dict[str, Any] = {"normalization": s.normalization, "output_stride": s.output_stride}
+        scales = build_trunk(s.trunk, 3, "trunk_scales", kinds=DEEPLAB_TRUNKS, **options)
+        self.trunk = keras.Model(scales.input, scales.outputs[-1], name="trunk")
+        self.pyramid = AtrousPyramid(scales.outputs[-1].shape[-1], s.pyramid_filters, s.feature_filters, name="pyramid")
         self.co_attention = CoAttention(
             s.feature_filters,
             s.attention,
@@ -308,9 +305,9 @@ class COSNet(VideoNetwork):
         """The matrix W of the affinity, ``(C, C)``; `vos_tf.methods.cosnet.losses.orthogonality_penalty` is for it."""
         return self.co_attention.affinity.kernel
 
-    def load_trunk_weights(self, source: str) -> None:
-        """Give the trunk a classifier's weights; see `vos_tf.methods.cosnet.deeplab.load_classifier_weights`."""
-        load_classifier_weights(self.trunk, self.settings.trunk, source)
+    def trunk_kind(self) -> TrunkKind:
+        """What is known of the trunk in the settings."""
+        return trunk_kind(self.settings.trunk, DEEPLAB_TRUNKS)
 
 
 def _stacked(maps: list[Any]) -> Any:

@@ -17,18 +17,11 @@ from keras import ops
 
 from vos_tf.errors import VosError
 from vos_tf.methods.osvos.upsampling import CROPS, LearnedUpsampling, crop, crop_start, upsample_bilinear
-from vos_tf.models.backbones import TRUNKS, TrunkKind
+from vos_tf.models.backbones import TRUNKS_BEFORE_POOLING, VGG_STRIDES_BEFORE_POOLING, TrunkKind, trunk_kind
 from vos_tf.models.parameter_groups import ParameterGroup
-from vos_tf.models.vgg import VGG_STRIDES, vgg16_stages, vgg19_bn_stages
 from vos_tf.models.video_network import VideoNetwork
 
 UPSAMPLINGS = ("bilinear", "learned")
-# OSVOS takes the scales of VGG before their pooling; other trunks are those of all networks.
-OSVOS_TRUNKS = {
-    **TRUNKS,
-    "vgg16": TrunkKind(vgg16_stages, VGG_STRIDES, TRUNKS["vgg16"].imagenet),
-    "vgg19_bn": TrunkKind(vgg19_bn_stages, VGG_STRIDES, None),
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ class OSVOSSettings:
     score_padding: int = 0
 
     def __post_init__(self) -> None:
-        strides = osvos_trunk(self.trunk).strides
+        strides = trunk_kind(self.trunk, TRUNKS_BEFORE_POOLING).strides
         if not self.sides or tuple(sorted(set(self.sides) & set(strides))) != tuple(self.sides):
             raise VosError(f"model.sides: expected some of {strides} (trunk {self.trunk}) in order, found {self.sides}")
         if self.size is not None and min(self.size) < 1:
@@ -69,24 +62,15 @@ class OSVOSSettings:
                 raise VosError(f"model.{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}")
 
 
-def osvos_trunk(trunk: str) -> TrunkKind:
-    """What is known of the trunk called ``trunk``.
-
-    Raises:
-        VosError: There is no such trunk.
-    """
-    if trunk not in OSVOS_TRUNKS:
-        raise VosError(f"trunk: expected one of {', '.join(OSVOS_TRUNKS)}, found {trunk!r}")
-    return OSVOS_TRUNKS[trunk]
-
-
 def default_settings(trunk: str) -> OSVOSSettings:
     """The authors' settings for ``vgg16``, those of the VGG19 port for ``vgg19_bn``, all scales for other trunks."""
     if trunk == "vgg16":
         return OSVOSSettings()
     if trunk == "vgg19_bn":
-        return OSVOSSettings(trunk, sides=VGG_STRIDES, upsampling="learned", crop="center_even", score_padding=1)
-    return OSVOSSettings(trunk, sides=osvos_trunk(trunk).strides)
+        return OSVOSSettings(
+            trunk, sides=VGG_STRIDES_BEFORE_POOLING, upsampling="learned", crop="center_even", score_padding=1
+        )
+    return OSVOSSettings(trunk, sides=trunk_kind(trunk, TRUNKS_BEFORE_POOLING).strides)
 
 
 class OSVOSFeatures(NamedTuple):
@@ -147,7 +131,7 @@ class OSVOS(VideoNetwork):
     def __init__(self, settings: OSVOSSettings | None = None, name: str | None = None) -> None:
         super().__init__(settings, name)
         s = self.settings
-        kind = osvos_trunk(s.trunk)
+        kind = self.trunk_kind()
         trunk = kind.build(3, "trunk_scales")
         outputs = [trunk.outputs[kind.strides.index(stride)] for stride in s.sides]
         self.trunk = keras.Model(trunk.input, outputs, name="trunk")
@@ -318,7 +302,7 @@ class OSVOS(VideoNetwork):
 
     def trunk_kind(self) -> TrunkKind:
         """What is known of the trunk in the settings."""
-        return osvos_trunk(self.settings.trunk)
+        return trunk_kind(self.settings.trunk, TRUNKS_BEFORE_POOLING)
 
 
 def _head_initializer(settings: OSVOSSettings) -> Any:

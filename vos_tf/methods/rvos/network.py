@@ -15,9 +15,9 @@ from vos_tf.errors import VosError
 from vos_tf.methods.rvos.settings import RVOSSettings, default_settings
 from vos_tf.methods.rvos.slot_lstm import SlotConvLSTM, torch_uniform
 from vos_tf.models.backbones import build_trunk
+from vos_tf.models.batch_norm import BatchNorm, freeze_batch_norm, statistics_by_frame
 from vos_tf.models.layers import fold_time
 from vos_tf.models.resize import resize_align_corners
-from vos_tf.models.resnet import BatchNorm, statistics_by_frame
 from vos_tf.models.video_network import VideoNetwork
 
 __all__ = ["RVOS", "RVOSClip", "RVOSDecoded", "RVOSFeatures", "RVOSSettings", "RVOSState", "default_settings"]
@@ -91,9 +91,7 @@ class RVOS(VideoNetwork):
     def __init__(self, settings: RVOSSettings | None = None, name: str | None = None) -> None:
         super().__init__(settings, name)
         s = self.settings
-        self.trunk = build_trunk(s.trunk, 3, "trunk")
-        if s.normalization:
-            self.trunk.get_layer("normalization").kind = s.normalization
+        self.trunk = build_trunk(s.trunk, 3, "trunk", normalization=s.normalization)
         channels = [scale.shape[-1] for scale in self.trunk.outputs]
         self.deeper = []
         for level in range(s.extra_levels):
@@ -114,8 +112,7 @@ class RVOS(VideoNetwork):
         for head in self.heads.values():
             head.build((None, sum(s.filters)))
         if s.batch_norm == "frozen":
-            for layer in self.trunk._flatten_layers():
-                layer.trainable = layer.trainable and not isinstance(layer, keras.layers.BatchNormalization)
+            freeze_batch_norm(self.trunk)
         self.built = True
 
     def _build_cells(self) -> list[Any]:
