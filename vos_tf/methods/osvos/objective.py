@@ -10,7 +10,8 @@ from keras import ops
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
-from vos_tf.losses import deep_supervision, loss_weights, object_targets
+from vos_tf.losses import loss_weights, object_targets
+from vos_tf.methods.osvos.losses import deep_supervision
 from vos_tf.models.layers import fold_time
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.clips import ClipBatch
