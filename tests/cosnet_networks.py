@@ -10,23 +10,23 @@ import cv2
 import keras
 import numpy as np
 
-from vos_tf.methods.cosnet.deeplab import DeepLabTrunk
 from vos_tf.methods.cosnet.network import LIGHT, COSNet, COSNetSettings
+from vos_tf.models.backbones import TrunkKind
 from vos_tf.models.layers import ImageNormalization
 
 SIZE = (48, 64)
 COLOURS = {"outputs": 3, "side_head": False, "attention": "legacy_swapped"}
 
 
-def _build(output_stride: int, normalization: str, name: str) -> Any:
-    inputs = keras.Input((None, None, 3))
-    x = ImageNormalization(normalization, name="normalization")(inputs)
+def _build(channels: int, name: str, output_stride: int) -> Any:
+    inputs = keras.Input((None, None, channels))
+    x = ImageNormalization("unit", name="normalization")(inputs)
     for index, stride in enumerate((4, output_stride // 4)):
         x = keras.layers.Conv2D(12, 5, stride, padding="same", activation="relu", name=f"conv{index}")(x)
     return keras.Model(inputs, x, name=name)
 
 
-TRUNK = DeepLabTrunk(_build, "none")
+TRUNK = TrunkKind(_build, (16,))
 
 
 def tiny(**changes: Any) -> COSNetSettings:

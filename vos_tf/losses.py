@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -95,7 +94,7 @@ def region_similarity(logits: Any, targets: Any, weights: Any) -> tuple[Any, Any
 def class_balanced_cross_entropy(
     logits: Any, targets: Any, weights: Any | None = None, *, whole_batch: bool = False, epsilon: float = 0.0
 ) -> Any:
-    """Class-balanced cross-entropy of OSVOS (Caelles et al. 2017, equation 1), summed over the pixels.
+    """Class-balanced cross-entropy (Caelles et al., CVPR 2017, equation 1), summed over the pixels.
 
     With P positive and Q negative pixels, N = P + Q:
     ``Q / N * sum_positive(-log p) + P / N * sum_negative(-log(1 - p))``.
@@ -126,27 +125,3 @@ def class_balanced_cross_entropy(
     signed = ops.where(inside > 0, logits, -logits)
     surprise = ops.softplus(-signed) if epsilon == 0 else -ops.log(ops.sigmoid(signed) + epsilon)
     return ops.sum(balance * surprise, axis=(1, 2, 3))
-
-
-def deep_supervision(
-    fused: Any, sides: Sequence[Any], targets: Any, weights: Any | None = None, side_weight: Any = 1.0, **options: Any
-) -> Any:
-    """OSVOS's loss of the fused map and, weighted, of every side's map.
-
-    Args:
-        fused: Logits ``(N, H, W, K)``.
-        sides: Logits of the sides, each of the same shape.
-        targets: As for `class_balanced_cross_entropy`, like ``weights`` and ``options``.
-        weights: See there.
-        side_weight: Of each side, a number or a scalar tensor; the number 0 leaves the sides out.
-        **options: Further arguments of `class_balanced_cross_entropy`.
-
-    Returns:
-        float32 ``(N,)``.
-    """
-    loss = class_balanced_cross_entropy(fused, targets, weights, **options)
-    if isinstance(side_weight, (int, float)) and side_weight == 0:
-        return loss
-    for side in sides:
-        loss = loss + side_weight * class_balanced_cross_entropy(side, targets, weights, **options)
-    return loss

@@ -199,11 +199,10 @@ def rvos_checkpoint(folder: Path) -> None:
 
 def resnet_checkpoint(path: Path) -> None:
     """A ResNet-101 of torchvision with random weights."""
-    from vos_tf.methods.osvos.network import osvos_trunk
-    from vos_tf.models.backbones import classifier_body
+    from vos_tf.models.backbones import classifier_body, trunk_kind
     from vos_tf.porting.trunks import resnet_entries
 
-    body = classifier_body("resnet101", osvos_trunk("resnet101"))
+    body = classifier_body("resnet101", trunk_kind("resnet101"))
     save_torch(path, tensors(_originals(resnet_entries(body))))
 
 

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from vos_tf.methods.cosnet.deeplab import deeplab_trunk
 from vos_tf.models.backbones import build_trunk
+from vos_tf.models.batch_norm import BatchNorm
 from vos_tf.models.folding import folded
-from vos_tf.models.resnet import BatchNorm, build_resnet
+from vos_tf.models.resnet import build_resnet
 
 
 def dilated_resnet() -> Any:
-    return deeplab_trunk("resnet50").build(8, "imagenet_rgb", "trunk")
+    return build_resnet(50, 3, "trunk", output_stride=8, deeplab=True)
 
 
 @pytest.mark.parametrize("build", [lambda: build_resnet(34, 3, "trunk"), dilated_resnet], ids=["resnet34", "dilated"])

@@ -12,6 +12,7 @@ from vos_tf.inference.graph import VideoGraph, nearest, shrink_or_grow
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
 from vos_tf.inference.session import VideoSegmenter
 from vos_tf.media.label_maps import VOID, object_ids
+from vos_tf.models.video_network import VideoNetwork
 
 FRAMES = tf.TensorSpec([None, None, None, None, 3], tf.uint8, name="frames")
 LABELS = tf.TensorSpec([None, None, None], tf.uint8, name="labels")
@@ -31,7 +32,7 @@ class ExportedModel(tf.Module):
       the first frames, give ``labels`` uint8 ``(B, T, H, W)``.
     """
 
-    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+    def __init__(self, network: VideoNetwork, rule: MergeRule | None = None) -> None:
         super().__init__(name="vos_tf")
         self.network = network
         self.rule = rule or MergeRule()

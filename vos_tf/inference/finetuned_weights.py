@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from vos_tf.files import write_json
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.models.weights import WEIGHTS, load_weights, save_model
 from vos_tf.training.finetune import FinetuneReport
 from vos_tf.training.finetune_samples import AnnotatedFrame
@@ -19,7 +20,7 @@ from vos_tf.training.finetune_samples import AnnotatedFrame
 RECEIPT = "receipt.json"
 
 
-def weights_digest(network: Any) -> str:
+def weights_digest(network: VideoNetwork) -> str:
     """SHA-256 over all weights of a network, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for variable in network.variables:
@@ -51,7 +52,7 @@ class AdaptedStore:
         self._model = model
         self._origin = dict(origin)
 
-    def restore(self, key: str, ids: Sequence[int], frames: Sequence[AnnotatedFrame], network: Any) -> bool:
+    def restore(self, key: str, ids: Sequence[int], frames: Sequence[AnnotatedFrame], network: VideoNetwork) -> bool:
         """Give the network its adapted weights; ``False`` where there are none, or others.
 
         Args:
@@ -74,7 +75,12 @@ class AdaptedStore:
         return True
 
     def save(
-        self, key: str, ids: Sequence[int], frames: Sequence[AnnotatedFrame], network: Any, report: FinetuneReport
+        self,
+        key: str,
+        ids: Sequence[int],
+        frames: Sequence[AnnotatedFrame],
+        network: VideoNetwork,
+        report: FinetuneReport,
     ) -> None:
         """Keep a network's weights; the receipt comes last."""
         path = self._folder / key / RECEIPT

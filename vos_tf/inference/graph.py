@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from vos_tf.inference.merging.rules import MergeRule
+from vos_tf.models.video_network import VideoNetwork
 
 FRAME = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
 MASK = tf.TensorSpec([None, None, None, 1], tf.uint8, name="mask")
@@ -38,7 +39,7 @@ class VideoGraph(tf.Module):
     Frames are uint8 RGB; the network's working size is reached inside the graph, and left again.
     """
 
-    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+    def __init__(self, network: VideoNetwork, rule: MergeRule | None = None) -> None:
         super().__init__(name="video_graph")
         self.network = network
         self.rule = rule or MergeRule()

@@ -20,6 +20,7 @@ from vos_tf.inference.merging.logit_maps import LogitMaps, join_maps
 from vos_tf.inference.merging.numpy_merge import mean_inside, whole
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import VOID, LabelMap, object_ids
+from vos_tf.models.video_network import VideoNetwork
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,7 @@ class VideoSegmenter(ABC):
     protocol: str | None = None
     method: str = ""
 
-    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+    def __init__(self, network: VideoNetwork, rule: MergeRule | None = None) -> None:
         self.network = network
         self.rule = rule or MergeRule()
         if self.rule.name == "painted" and not self.paints:

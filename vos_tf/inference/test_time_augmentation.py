@@ -20,6 +20,7 @@ from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
 from vos_tf.inference.session import FollowsObjects, FrameResult, Look, VideoSegmenter
 from vos_tf.media.label_maps import LabelMap
+from vos_tf.models.video_network import VideoNetwork
 
 Maps = NDArray[np.float32]
 
@@ -54,7 +55,7 @@ def check_scales(scales: Sequence[float]) -> None:
         raise VosError(f"test_scales: expected factors from 0.05 to 20, found {tuple(scales)}")
 
 
-def resized(network: Any, scale: float) -> Any:
+def resized(network: VideoNetwork, scale: float) -> Any:
     """A copy of a network that works at a multiple of its size, as near to it as its strides allow.
 
     Args:
@@ -78,7 +79,7 @@ def resized(network: Any, scale: float) -> Any:
     return other
 
 
-def segmenter_over_views(make: Callable[[Any], VideoSegmenter], network: Any, options: Any) -> VideoSegmenter:
+def segmenter_over_views(make: Callable[[Any], VideoSegmenter], network: VideoNetwork, options: Any) -> VideoSegmenter:
     """A segmenter made by ``make`` from a network, once for each scale in the options, run once for each view."""
     looks = views(options.test_scales, options.test_flip)
     if looks == (View(1.0, False),):

@@ -23,6 +23,7 @@ from vos_tf.media.probability_maps import PROBABILITY_KINDS
 from vos_tf.media.video_writer import check_video_writing
 from vos_tf.methods.load import find_model, load_model
 from vos_tf.methods.registry import get_method
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.models.weights import CONFIG, WEIGHTS, load_weights
 from vos_tf.training.checkpoints import POSITION
 
@@ -176,7 +177,7 @@ class Found(NamedTuple):
     """A network to evaluate: the model's name, the network itself, and its weights file."""
 
     model: str
-    network: Any
+    network: VideoNetwork
     weights: Path
 
 

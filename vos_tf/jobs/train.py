@@ -18,6 +18,7 @@ from vos_tf.jobs.export import export_checked
 from vos_tf.jobs.run_config import RunConfig, differences, environment, read_run_config, write_run_config
 from vos_tf.methods.load import find_model, load_model
 from vos_tf.models.backbones import MissingWeightsError
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.models.weights import load_weights
 from vos_tf.pipeline.options import ClipOptions
 from vos_tf.pipeline.sampling import usable_videos
@@ -172,7 +173,7 @@ def network_builder(config: RunConfig) -> Callable[[], Any]:
     return build
 
 
-def _start_from(network: Any, path: Path, same_weights: frozenset[str]) -> None:
+def _start_from(network: VideoNetwork, path: Path, same_weights: frozenset[str]) -> None:
     if path.name.endswith(".weights.h5"):
         load_weights(network, path)
         return
@@ -187,7 +188,7 @@ def _start_from(network: Any, path: Path, same_weights: frozenset[str]) -> None:
     network.set_weights(other.get_weights())
 
 
-def _load_trunk(network: Any, source: str) -> None:
+def _load_trunk(network: VideoNetwork, source: str) -> None:
     if source == "none":
         return
     try:

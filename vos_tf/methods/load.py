@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vos_tf.errors import VosError
 from vos_tf.files import sha256
 from vos_tf.methods.registry import get_method
 from vos_tf.models.weights import CONFIG, WEIGHTS, load_weights
 
+if TYPE_CHECKING:
+    from vos_tf.models.video_network import VideoNetwork
+
 SHIPPED = Path(__file__).parent.parent / "weights"
 
 
-def load_model(folder: Path) -> tuple[str, Any]:
+def load_model(folder: Path) -> tuple[str, VideoNetwork]:
     """Read a network written by `vos_tf.models.weights.save_model`.
 
     Returns:

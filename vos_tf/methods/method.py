@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vos_tf.export.steps import ExportedModel
     from vos_tf.inference.merging.rules import MergeRule
     from vos_tf.inference.session import VideoSegmenter
+    from vos_tf.models.video_network import VideoNetwork
 
 ObjectsFrom = Literal["masks", "proposals", "foreground"]
 Part = str | Any
@@ -135,7 +136,7 @@ class Method:
         """The objective for clips with ``objects`` slots, from the settings that differ from its defaults."""
         return self.part("objective")(self.resolve_objective(values), objects)
 
-    def resolve_options(self, network: Any, given: Mapping[str, Any]) -> Any:
+    def resolve_options(self, network: VideoNetwork, given: Mapping[str, Any]) -> Any:
         """The complete options of the segmenter from those that differ from its defaults, checked.
 
         Args:
@@ -158,7 +159,9 @@ class Method:
         check_scales(chosen.test_scales)
         return chosen
 
-    def make_segmenter(self, network: Any, rule: MergeRule | None = None, options: Any = None) -> VideoSegmenter:
+    def make_segmenter(
+        self, network: VideoNetwork, rule: MergeRule | None = None, options: Any = None
+    ) -> VideoSegmenter:
         """The segmenter of a network.
 
         Args:
@@ -178,7 +181,7 @@ class Method:
         made.method = self.name
         return made
 
-    def export(self, network: Any, rule: MergeRule | None = None) -> ExportedModel:
+    def export(self, network: VideoNetwork, rule: MergeRule | None = None) -> ExportedModel:
         """What is exported of a network.
 
         Raises:

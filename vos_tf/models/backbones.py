@@ -1,4 +1,4 @@
-"""Trunks: image classifiers cut open at every scale, for three channels (an image) or four (an image and a mask).
+"""Trunks (papers say backbone, too): image classifiers cut open at every scale, for three or four channels.
 
 A trunk is a Keras model from RGB 0..255 ``(N, H, W, 3)``, or with a mask 0..1 as fourth channel, to one feature map
 per scale, finest first; it owns its normalisation.
@@ -6,8 +6,7 @@ per scale, finest first; it owns its normalisation.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,25 +16,17 @@ import keras
 import numpy as np
 
 from vos_tf.errors import VosError
-from vos_tf.models.layers import ImageNormalization
+from vos_tf.models.mobilenet_v2 import build_mobilenet_v2
 from vos_tf.models.resnet import RESNET_STRIDES, RESNETS, build_resnet
-
-# (filters, number of 3x3 convolutions) of each of VGG16's five blocks (Simonyan and Zisserman 2015, table 1, D)
-VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-# Layers of keras.applications.MobileNetV2 that end a scale: strides 2, 4, 8, 16, 32
-MOBILENET_V2_SCALES = (
-    "block_1_expand_relu",
-    "block_3_expand_relu",
-    "block_6_expand_relu",
-    "block_13_expand_relu",
-    "out_relu",
-)
-# (filters, convolutions) of each scale of the light trunk that is trained from scratch: strides 2, 4, 8
-SMALL_BLOCKS = ((16, 1), (32, 2), (64, 4))
+from vos_tf.models.vgg import SMALL_BLOCKS, VGG16_BLOCKS, VGG19_BLOCKS, build_vgg
 
 
 class MissingWeightsError(VosError):
     """Keras has no ImageNet weights for a trunk."""
+
+
+def _of_same_name(layer: Any, theirs: Mapping[str, Any]) -> list[Any] | None:
+    return theirs[layer.name].get_weights() if layer.name in theirs else None
 
 
 @dataclass(frozen=True)
@@ -43,109 +34,83 @@ class TrunkKind:
     """What is known of a trunk without building it.
 
     Attributes:
-        build: From the number of input channels and a name to the model; of some trunks, from ``first_padding``, too.
+        build: From the number of input channels and a name to the model; further options are the builder's.
         strides: Of the feature maps, finest first.
-        imagenet: Builds the three-channel classifier body with ImageNet weights (it downloads them), or ``None``
-            where there are no such weights.
-        normalization: Of images, see `vos_tf.models.layers.ImageNormalization`.
+        application: Name of the model in keras.applications whose ImageNet weights fit, or ``None``.
+        normalization: Of images, as those weights expect it, see `vos_tf.models.layers.ImageNormalization`.
+        transfer: From a layer and the classifier's layers by name to the layer's weights; ``None``: it keeps its own.
     """
 
     build: Callable[..., Any]
     strides: tuple[int, ...]
-    imagenet: Callable[[], Any] | None
+    application: str | None = None
     normalization: str = "unit"
-
-
-def _vgg16(channels: int, name: str, first_padding: str = "same") -> Any:
-    inputs = keras.Input((None, None, channels))
-    x = ImageNormalization("caffe_bgr", name="normalization")(inputs)
-    scales = []
-    padding = first_padding
-    for block, (filters, convolutions) in enumerate(VGG16_BLOCKS, start=1):
-        for index in range(1, convolutions + 1):
-            x = keras.layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"block{block}_conv{index}")(x)
-            padding = "same"
-        x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
-        scales.append(x)
-    return keras.Model(inputs, scales, name=name)
-
-
-def _mobilenet_v2(channels: int, name: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="This model usually expects 1 or 3 input channels")
-        body = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(None, None, channels))
-    for layer in body.layers:
-        # Published weights come with folded or frozen statistics; small batches of clips would only spoil them.
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
-    features = keras.Model(body.input, [body.get_layer(scale).output for scale in MOBILENET_V2_SCALES])
-    inputs = keras.Input((None, None, channels))
-    normalized = ImageNormalization("unit", name="normalization")(inputs)
-    features.name = "features"
-    return keras.Model(inputs, features(normalized), name=name)
-
-
-def _small(channels: int, name: str, first_padding: str = "same") -> Any:
-    inputs = keras.Input((None, None, channels))
-    x = ImageNormalization("unit", name="normalization")(inputs)
-    scales = []
-    padding = first_padding
-    for block, (filters, convolutions) in enumerate(SMALL_BLOCKS, start=1):
-        for index in range(1, convolutions + 1):
-            x = keras.layers.Conv2D(
-                filters,
-                3,
-                strides=2 if index == 1 else 1,
-                padding=padding,
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"block{block}_conv{index}",
-            )(x)
-            padding = "same"
-        scales.append(x)
-    return keras.Model(inputs, scales, name=name)
-
-
-def _imagenet_vgg16() -> Any:
-    return keras.applications.VGG16(include_top=False, weights="imagenet")
-
-
-def _imagenet_mobilenet_v2() -> Any:
-    return keras.applications.MobileNetV2(include_top=False, weights="imagenet", input_shape=(None, None, 3))
+    transfer: Callable[[Any, Mapping[str, Any]], list[Any] | None] = _of_same_name
 
 
 TRUNKS = {
-    "vgg16": TrunkKind(_vgg16, (2, 4, 8, 16, 32), _imagenet_vgg16, "caffe_bgr"),
-    "mobilenet_v2": TrunkKind(_mobilenet_v2, (2, 4, 8, 16, 32), _imagenet_mobilenet_v2),
-    "small": TrunkKind(_small, (2, 4, 8), None),
+    "vgg16": TrunkKind(partial(build_vgg, VGG16_BLOCKS), (2, 4, 8, 16, 32), "VGG16", "caffe_bgr"),
+    "mobilenet_v2": TrunkKind(build_mobilenet_v2, (2, 4, 8, 16, 32), "MobileNetV2"),
+    "small": TrunkKind(partial(build_vgg, SMALL_BLOCKS, normalization="unit", scales="strided"), (2, 4, 8)),
     **{
         f"resnet{depth}": TrunkKind(partial(build_resnet, depth), RESNET_STRIDES, None, "imagenet_rgb")
         for depth in RESNETS
     },
 }
+VGG_STRIDES_BEFORE_POOLING = (1, 2, 4, 8, 16)
+# With the scales of VGG as Caelles et al. (CVPR 2017) take them; VGG16 with the digits of their means.
+TRUNKS_BEFORE_POOLING = {
+    **TRUNKS,
+    "vgg16": TrunkKind(
+        partial(build_vgg, VGG16_BLOCKS, normalization="osvos_bgr", scales="unpooled", pooling="same"),
+        VGG_STRIDES_BEFORE_POOLING,
+        "VGG16",
+        "caffe_bgr",
+    ),
+    "vgg19_bn": TrunkKind(
+        partial(build_vgg, VGG19_BLOCKS, normalization="imagenet_rgb", scales="unpooled", batch_norm=True),
+        VGG_STRIDES_BEFORE_POOLING,
+        None,
+        "imagenet_rgb",
+    ),
+}
 
 
-def trunk_kind(trunk: str) -> TrunkKind:
-    """What is known of the trunk called ``trunk``.
+def trunk_kind(trunk: str, kinds: Mapping[str, TrunkKind] = TRUNKS) -> TrunkKind:
+    """What is known of the trunk called ``trunk``, one of ``kinds``.
 
     Raises:
         VosError: There is no such trunk.
     """
-    if trunk not in TRUNKS:
-        raise VosError(f"trunk: expected one of {', '.join(TRUNKS)}, found {trunk!r}")
-    return TRUNKS[trunk]
+    if trunk not in kinds:
+        raise VosError(f"trunk: expected one of {', '.join(kinds)}, found {trunk!r}")
+    return kinds[trunk]
 
 
-def build_trunk(trunk: str, channels: int, name: str, **options: Any) -> Any:
+def build_trunk(
+    trunk: str,
+    channels: int,
+    name: str,
+    *,
+    kinds: Mapping[str, TrunkKind] = TRUNKS,
+    normalization: str = "",
+    **options: Any,
+) -> Any:
     """A trunk with random weights, as a Keras model (see the module).
 
     Args:
         trunk: Its kind.
         channels: 3 or 4.
         name: Of the model.
-        **options: ``first_padding``, ``same`` or ``valid``, of the first convolution of ``vgg16`` and ``small``.
+        kinds: The kinds there are.
+        normalization: Of images, where it is not the trunk's own.
+        **options: Of the kind's builder: ``first_padding`` of ``vgg16`` and ``small``, ``output_stride`` of
+            ``mobilenet_v2`` and the ResNets.
     """
-    return trunk_kind(trunk).build(channels, name, **options)
+    model = trunk_kind(trunk, kinds).build(channels, name, **options)
+    if normalization:
+        model.get_layer("normalization").kind = normalization
+    return model
 
 
 def _weighted_layers(model: Any) -> list[Any]:
@@ -172,15 +137,13 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str, kind: Tru
         MissingWeightsError: Keras has none for the trunk.
         VosError: They cannot be fetched, or the file does not fit.
     """
-    layers = _weighted_layers(_classifier(trunk, source, kind or trunk_kind(trunk)))
+    kind = kind or trunk_kind(trunk)
+    theirs = {layer.name: layer for layer in _weighted_layers(_classifier(trunk, source, kind))}
     for model in models:
-        own = {layer.name: layer for layer in _weighted_layers(model)}
-        for theirs in layers:
-            if theirs.name not in own:
-                continue
-            mine = own[theirs.name]
-            weights = [_fit(old, new) for old, new in zip(mine.get_weights(), theirs.get_weights(), strict=True)]
-            mine.set_weights(weights)
+        for layer in _weighted_layers(model):
+            weights = kind.transfer(layer, theirs)
+            if weights is not None:
+                layer.set_weights([_fit(old, new) for old, new in zip(layer.get_weights(), weights, strict=True)])
 
 
 def _fit(old: Any, new: Any) -> Any:
@@ -190,27 +153,32 @@ def _fit(old: Any, new: Any) -> Any:
     return np.concatenate([new, old[:, :, new.shape[2] :]], axis=2)
 
 
-def classifier_body(trunk: str, kind: TrunkKind) -> Any:
+def classifier_body(trunk: str, kind: TrunkKind, weights: str | None = None) -> Any:
     """What a trunk's file of weights is saved from.
+
+    Args:
+        trunk: Its name.
+        kind: What is known of it.
+        weights: ``imagenet`` (a download), if keras.applications has the trunk; else they are random.
 
     Returns:
         The ``keras.applications`` model (``include_top=False``), or where there is none, the trunk itself.
     """
-    applications = {"vgg16": keras.applications.VGG16, "mobilenet_v2": keras.applications.MobileNetV2}
-    if trunk in applications:
-        return applications[trunk](weights=None, include_top=False, input_shape=(None, None, 3))
-    return kind.build(3, trunk)
+    if kind.application is None:
+        return kind.build(3, trunk)
+    application = getattr(keras.applications, kind.application)
+    return application(weights=weights, include_top=False, input_shape=(None, None, 3))
 
 
 def _classifier(trunk: str, source: str, kind: TrunkKind) -> Any:
     if source == "imagenet":
-        if kind.imagenet is None:
+        if kind.application is None:
             raise MissingWeightsError(
                 f"trunk {trunk}: expected a .weights.h5 file or 'none' (trained from scratch), found 'imagenet': "
                 "Keras has no such weights"
             )
         try:
-            return kind.imagenet()
+            return classifier_body(trunk, kind, "imagenet")
         except Exception as error:  # keras raises a bare Exception when a download fails
             raise VosError(
                 f"trunk {trunk}: the ImageNet weights cannot be fetched ({error}); "

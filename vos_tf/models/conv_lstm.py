@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+# Order of the gates of `keras.layers.ConvLSTM2D`.
+_KERAS_ORDER = "ifgo"
 
 
 class ConvLSTMState(NamedTuple):
@@ -21,7 +27,7 @@ class ConvLSTMCell(keras.layers.Layer):
     """Convolutional LSTM cell (Shi et al. 2015, without peepholes).
 
     ``c' = f * c + i * g`` and ``h' = o * a(c')`` with gates ``i, f, o`` (sigmoid) and candidate ``g``, all four from
-    one convolution of ``[x, h]``. Xu et al. 2018 (S2S) use ReLU for the candidate and for ``a``, and a forget bias
+    one convolution of ``[x, h]``. Xu et al. (ECCV 2018) use ReLU for the candidate and for ``a``, and a forget bias
     that starts at 1.
 
     Args:
@@ -31,7 +37,8 @@ class ConvLSTMCell(keras.layers.Layer):
         output_activation: The ``a`` above.
         forget_bias: Initial bias of the forget gate.
         gate_order: Order of the four blocks of output channels, a permutation of ``ifog``.
-        swap_states: ``h'`` and ``c'`` trade places after each step, as in the first PyTorch implementation of S2S.
+        swap_states: ``h'`` and ``c'`` trade places after each step, as in the first PyTorch implementation of
+            Xu et al. (ECCV 2018).
     """
 
     def __init__(
@@ -111,3 +118,43 @@ class ConvLSTMCell(keras.layers.Layer):
         """Arguments of the constructor."""
         names = ("filters", "kernel_size", "candidate_activation", "output_activation", "forget_bias", "gate_order")
         return {**super().get_config(), **{name: getattr(self, name) for name in (*names, "swap_states")}}
+
+
+def to_keras(weights: Sequence[Array], gate_order: str = "ifog") -> list[Array]:
+    """Weights of a `ConvLSTMCell` as a `keras.layers.ConvLSTM2D` has them.
+
+    Both then compute the same if the cell's activations are tanh, its states keep their places, and the layer has the
+    cell's filters and kernel size and ``padding="same"``.
+
+    Args:
+        weights: What ``cell.get_weights()`` gives: kernel ``(k, k, C + F, 4 F)`` over input and hidden state, and bias
+            ``(4 F,)``.
+        gate_order: The cell's.
+
+    Returns:
+        For ``layer.set_weights``: kernel ``(k, k, C, 4 F)``, recurrent kernel ``(k, k, F, 4 F)`` and bias ``(4 F,)``.
+    """
+    kernel, bias = (_reordered(array, gate_order, _KERAS_ORDER) for array in weights)
+    filters = len(bias) // 4
+    return [kernel[:, :, :-filters], kernel[:, :, -filters:], bias]
+
+
+def from_keras(weights: Sequence[Array], gate_order: str = "ifog") -> list[Array]:
+    """Weights of a `keras.layers.ConvLSTM2D` as a `ConvLSTMCell` has them; the inverse of `to_keras`.
+
+    Args:
+        weights: What ``layer.get_weights()`` gives: kernel ``(k, k, C, 4 F)``, recurrent kernel ``(k, k, F, 4 F)`` and
+            bias ``(4 F,)``.
+        gate_order: The cell's.
+
+    Returns:
+        For ``cell.set_weights``: kernel ``(k, k, C + F, 4 F)`` and bias ``(4 F,)``.
+    """
+    kernel, recurrent, bias = (_reordered(array, _KERAS_ORDER, gate_order) for array in weights)
+    return [np.concatenate([kernel, recurrent], axis=2), bias]
+
+
+def _reordered(array: Array, old: str, new: str) -> Array:
+    """The four blocks of the last axis in another order."""
+    blocks = dict(zip(old, np.split(array, 4, axis=-1), strict=True))
+    return np.concatenate([blocks[gate] for gate in new], axis=-1)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from vos_tf.models.resnet import BatchNorm
+from vos_tf.models.batch_norm import BatchNorm
 
 
 def folded(model: Any) -> Any:

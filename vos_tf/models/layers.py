@@ -9,8 +9,8 @@ from keras import ops
 
 # Mean of ImageNet in B, G, R order, 0..255: what the VGG weights of Keras were trained with.
 CAFFE_BGR_MEAN = (103.939, 116.779, 123.68)
-# The same with the digits of the OSVOS implementations.
-OSVOS_BGR_MEAN = (104.00699, 116.66877, 122.67892)
+# The same with the digits of Caelles et al. (CVPR 2017).
+CAELLES_BGR_MEAN = (104.00699, 116.66877, 122.67892)
 # Of ImageNet in R, G, B order, 0..1: what the weights of torchvision were trained with.
 IMAGENET_RGB_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_RGB_DEVIATION = (0.229, 0.224, 0.225)
@@ -31,7 +31,8 @@ class ImageNormalization(keras.layers.Layer):
 
     ``unit``: ``x / 127.5 - 1``, mask to -1..1. ``caffe_bgr`` and ``osvos_bgr``: channels reversed to B, G, R,
     ImageNet mean subtracted, mask to 0..255. ``caffe_bgr_means_on_rgb``: the same means subtracted, but channels stay
-    R, G, B (a slip of an S2S port). ``imagenet_rgb``: ``(x / 255 - mean) / deviation``, mask to -1..1;
+    R, G, B (a slip of a port of Xu et al., ECCV 2018). ``imagenet_rgb``: ``(x / 255 - mean) / deviation``, mask to
+    -1..1;
     ``imagenet_rgb_unit_mask``: mask as it is. ``bgr_unit``: channels reversed, ``x / 255``, mask as it is.
     """
 
@@ -53,7 +54,7 @@ class ImageNormalization(keras.layers.Layer):
             image = (image / 255.0 - mean) / deviation
             mask = mask * 2.0 - 1.0 if self.kind == "imagenet_rgb" else mask
         else:
-            mean = OSVOS_BGR_MEAN if self.kind == "osvos_bgr" else CAFFE_BGR_MEAN
+            mean = CAELLES_BGR_MEAN if self.kind == "osvos_bgr" else CAFFE_BGR_MEAN
             image = image if self.kind == "caffe_bgr_means_on_rgb" else image[..., ::-1]
             image, mask = image - _constant(mean, x), mask * 255.0
         return image if x.shape[-1] == 3 else ops.concatenate([image, mask], axis=-1)

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vos_tf.errors import VosError
 from vos_tf.files import sha256, write_json
+
+if TYPE_CHECKING:
+    from vos_tf.models.video_network import VideoNetwork
 
 CONFIG = "config.json"
 WEIGHTS = "network.weights.h5"
 FORMAT = 1
 
 
-def save_model(folder: Path, name: str, network: Any) -> None:
+def save_model(folder: Path, name: str, network: VideoNetwork) -> None:
     """Write a network to ``folder``, ``config.json`` last."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
@@ -33,7 +36,7 @@ def save_model(folder: Path, name: str, network: Any) -> None:
     write_json(folder / CONFIG, content)
 
 
-def load_weights(network: Any, file: Path) -> None:
+def load_weights(network: VideoNetwork, file: Path) -> None:
     """Load a ``.weights.h5`` file into a network of the same settings.
 
     Raises:

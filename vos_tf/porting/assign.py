@@ -25,7 +25,7 @@ def assign(network: Any, table: NameTable, tensors: Mapping[str, Array], path: P
         table: What the checkpoint's tensors are to the network.
         tensors: The checkpoint, by the original's names.
         path: Where it was read, for messages.
-        what: What it should be, for messages: ``OSVOS (PyTorch)``.
+        what: What it should be, for messages: ``torchvision's vgg16``.
 
     Returns:
         Names of tensors that are of no use.

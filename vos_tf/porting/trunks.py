@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.errors import VosError
-from vos_tf.methods.osvos.network import osvos_trunk
-from vos_tf.models.backbones import classifier_body
+from vos_tf.models.backbones import TRUNKS_BEFORE_POOLING, classifier_body
 from vos_tf.models.renormalization import for_other_images
 from vos_tf.models.resnet import RESNETS
 from vos_tf.models.vgg import VGG16_BLOCKS, VGG19_BLOCKS
@@ -100,7 +99,7 @@ def import_trunk(tensors: Mapping[str, Array], path: Path, folder: Path) -> tupl
         ProblemsError: Tensors are missing, too many or misshapen.
     """
     kind = which_trunk(tensors, path)
-    body = classifier_body(kind, osvos_trunk(kind))
+    body = classifier_body(kind, TRUNKS_BEFORE_POOLING[kind])
     table = NameTable(trunk_entries(kind, body), ignored=UNUSED)
     left_out = assign(body, table, tensors, path, f"torchvision's {kind}")
     if kind == "vgg16":

@@ -14,6 +14,7 @@ from keras import ops
 
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
+from vos_tf.models.video_network import VideoNetwork
 
 WEIGHTS = "network.weights.h5"
 OPTIMIZER = "optimizer.h5"
@@ -50,7 +51,7 @@ class Position:
         return self.best_j >= 0 or self.best_loss is not None
 
 
-def save_checkpoint(folder: Path, network: Any, optimizer: Any, position: Position, *, keep: int) -> Path:
+def save_checkpoint(folder: Path, network: VideoNetwork, optimizer: Any, position: Position, *, keep: int) -> Path:
     """Write a checkpoint below ``folder``, named by its number of updates, and delete all but the newest ``keep``."""
     path = folder / f"{position.updates:08d}"
     partial = folder / f".{path.name}.partial"
@@ -80,7 +81,7 @@ def read_position(checkpoint: Path) -> Position:
     return Position(**json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
 
 
-def restore_checkpoint(checkpoint: Path, network: Any, optimizer: Any) -> Position:
+def restore_checkpoint(checkpoint: Path, network: VideoNetwork, optimizer: Any) -> Position:
     """Bring network and optimiser (both built) back to a checkpoint.
 
     Raises:

@@ -22,6 +22,7 @@ from keras import ops
 from vos_tf.config import TrainingSettings, one_of
 from vos_tf.errors import VosError
 from vos_tf.models.parameter_groups import ParameterGroup
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.progress import clock as as_clock
 from vos_tf.progress import progress
@@ -127,7 +128,7 @@ class Finetuner:
 
     def __init__(
         self,
-        network: Any,
+        network: VideoNetwork,
         groups: Sequence[ParameterGroup],
         loss: Callable[..., Any],
         settings: FinetuneSettings,

@@ -12,6 +12,7 @@ from keras import ops
 from vos_tf.errors import VosError
 from vos_tf.losses import binary_cross_entropy, loss_weights, object_targets, soft_jaccard
 from vos_tf.models.parameter_groups import ParameterGroup
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.pipeline.options import ClipOptions
 
@@ -47,7 +48,7 @@ class Objective(ABC):
     objects: int
 
     @classmethod  # noqa: B027 - most suit all
-    def check(cls, settings: Any, network: Any, clips: ClipOptions) -> None:
+    def check(cls, settings: Any, network: VideoNetwork, clips: ClipOptions) -> None:
         """Refuse settings that do not suit the settings of the network or the clips.
 
         Raises:
@@ -59,11 +60,11 @@ class Objective(ABC):
         return self
 
     @abstractmethod
-    def groups(self, network: Any) -> Sequence[ParameterGroup]:
+    def groups(self, network: VideoNetwork) -> Sequence[ParameterGroup]:
         """All weights that are ever trained, in groups."""
 
     @abstractmethod
-    def outcome(self, network: Any, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
+    def outcome(self, network: VideoNetwork, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
         """Run the network over a batch of clips.
 
         Args:
@@ -99,11 +100,11 @@ class UnrolledObjective(Objective):
 
     Settings: ClassVar[Any] = UnrolledSettings
 
-    def groups(self, network: Any) -> Sequence[ParameterGroup]:
+    def groups(self, network: VideoNetwork) -> Sequence[ParameterGroup]:
         """All weights alike."""
         return [ParameterGroup("all", network.trainable_variables)]
 
-    def outcome(self, network: Any, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
+    def outcome(self, network: VideoNetwork, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
         """See `Objective.outcome`."""
         first = object_targets(batch.labels[:, :1], self.objects)[:, 0]
         targets = object_targets(batch.labels[:, 1:], self.objects)
@@ -113,7 +114,7 @@ class UnrolledObjective(Objective):
             losses += self.settings.jaccard_weight * soft_jaccard(logits, targets, weights)
         return Outcome(losses, logits, targets, weights)
 
-    def losses(self, network: Any, frames: Any, first: Any, counted: tuple[Any, Any]) -> tuple[Any, Any]:
+    def losses(self, network: VideoNetwork, frames: Any, first: Any, counted: tuple[Any, Any]) -> tuple[Any, Any]:
         """Losses ``(B,)`` and logits ``(B, T, K, H, W)`` of clips, from first masks and ``(targets, weights)``."""
         logits = network(frames, first)
         return binary_cross_entropy(logits, *counted), logits

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
 from vos_tf.losses import region_similarity
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objective import Objective
 from vos_tf.training.optimizers import set_rates
@@ -27,7 +28,7 @@ class TrainingStep:
 
     def __init__(
         self,
-        network: Any,
+        network: VideoNetwork,
         optimizer: Any,
         strategy: Any,
         settings: TrainingSettings,
@@ -101,7 +102,7 @@ class TrainingStep:
 class ValidationStep:
     """Mean J and loss of a batch of clips at the network's size."""
 
-    def __init__(self, network: Any, objective: Objective) -> None:
+    def __init__(self, network: VideoNetwork, objective: Objective) -> None:
         self._network = network
         self._objective = objective
         self._compiled = tf.function(self._scores)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.methods.cosnet.co_attention import CoAttention, attention
-from vos_tf.methods.cosnet.deeplab import deeplab_trunk, dilated_convolution, load_classifier_weights
+from vos_tf.methods.cosnet.deeplab import DEEPLAB_TRUNKS, dilated_convolution
 from vos_tf.methods.cosnet.network import GROUP, LIGHT, PAIR, TIANCHI, COSNet, COSNetSettings, default_settings
 from vos_tf.methods.load import load_model
 from vos_tf.models.backbones import build_trunk, load_trunk_weights
@@ -281,12 +281,12 @@ def test_dilated_mobilenet_holds_the_answers_of_the_strided_one(output_stride: i
     strided = keras.Model(strided.input, strided.get_layer("block_16_project_BN").output)
     image = images(1, 128, 192)
     enliven(strided, image / 127.5 - 1.0)
-    dilated = deeplab_trunk("mobilenet_v2").build(output_stride, "unit", "dilated")
+    dilated = build_trunk("mobilenet_v2", 3, "dilated", kinds=DEEPLAB_TRUNKS, output_stride=output_stride)
     theirs = {layer.name: layer for layer in strided.layers}
     for layer in dilated.get_layer("features").layers[1:]:
         layer.set_weights(theirs[layer.name].get_weights())
     wanted = np.asarray(strided(image / 127.5 - 1.0))
-    found = np.asarray(dilated(image))
+    found = np.asarray(dilated(image)[-1])
     assert found.shape == (1, 128 // output_stride, 192 // output_stride, 320)
     np.testing.assert_allclose(found[:, start::step, start::step], wanted, atol=1e-4)
 
@@ -303,9 +303,10 @@ def test_resnet_takes_the_weights_of_keras_and_holds_its_answers(tmp_path: Path)
     source.save_weights(file)
     wanted = np.asarray(source(prepared))
     for output_stride in (8, 16):
-        trunk = deeplab_trunk("resnet50").build(output_stride, "caffe_bgr", "trunk")
-        load_classifier_weights(trunk, "resnet50", str(file))
-        found = np.asarray(trunk(image))
+        options = {"normalization": "caffe_bgr", "output_stride": output_stride}
+        trunk = build_trunk("resnet50", 3, "trunk", kinds=DEEPLAB_TRUNKS, **options)
+        load_trunk_weights([trunk], "resnet50", str(file), DEEPLAB_TRUNKS["resnet50"])
+        found = np.asarray(trunk(image)[-1])
         assert found.shape == (1, -(-65 // output_stride), -(-97 // output_stride), 2048)
         every = 32 // output_stride
         # Its statistics are of few positions: some channels vary little, and rounding grows there.
@@ -325,7 +326,7 @@ def test_real_mobilenet_weights_load(shared: Path) -> None:
 
 
 def test_published_normalisation_never_trains_where_channels_change() -> None:
-    trunk = deeplab_trunk("resnet50").build(8, "osvos_bgr", "trunk")
+    trunk = build_trunk("resnet50", 3, "trunk", kinds=DEEPLAB_TRUNKS, output_stride=8)
     trained = {v.path.split("/")[-2] for v in trunk.trainable_variables}
     assert {"layer1_0_bn3", "layer1_0_downsample_conv", "bn1"} <= trained
     assert not any("downsample_bn" in name for name in trained)

@@ -12,7 +12,8 @@ from golden_outputs import load_golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vos_tf.losses import class_balanced_cross_entropy, deep_supervision
+from vos_tf.losses import class_balanced_cross_entropy
+from vos_tf.methods.osvos.losses import deep_supervision
 
 CASES = {
     "osvos_balanced_sum": {},

@@ -19,7 +19,7 @@ from vos_tf.methods.osvos.network import OSVOS, OSVOSSettings, OSVOSState, defau
 from vos_tf.methods.osvos.upsampling import crop_start
 from vos_tf.methods.registry import get_method
 from vos_tf.models.backbones import load_trunk_weights
-from vos_tf.models.vgg import FrozenBatchNormalization
+from vos_tf.models.batch_norm import FrozenBatchNormalization
 from vos_tf.models.weights import save_model
 
 TINY = OSVOSSettings("small", sides=(2, 4, 8), side_filters=5)

@@ -18,8 +18,9 @@ import tensorflow as tf
 from golden_outputs import Golden, load_golden
 
 from vos_tf.config import TrainingSettings
-from vos_tf.losses import class_balanced_cross_entropy, deep_supervision
+from vos_tf.losses import class_balanced_cross_entropy
 from vos_tf.methods.osvos.checkpoints import osvos_pytorch, osvos_vgg19bn
+from vos_tf.methods.osvos.losses import deep_supervision
 from vos_tf.methods.osvos.network import OSVOS, OSVOSLogits, default_settings
 from vos_tf.porting.assign import assign
 from vos_tf.porting.layouts import NameTable

@@ -16,7 +16,8 @@ from vos_tf.methods.load import load_model
 from vos_tf.methods.rvos.network import RVOS, RVOSSettings, RVOSState, default_settings
 from vos_tf.methods.rvos.settings import SMALL
 from vos_tf.methods.rvos.slot_lstm import SlotConvLSTM
-from vos_tf.models.resnet import BatchNorm, build_resnet, statistics_by_frame
+from vos_tf.models.batch_norm import BatchNorm, statistics_by_frame
+from vos_tf.models.resnet import build_resnet
 from vos_tf.models.weights import save_model
 
 TINY = replace(SMALL, size=(32, 48), hidden_size=16, extra_levels=1, slots=4)

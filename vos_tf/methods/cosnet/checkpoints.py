@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.errors import VosError
-from vos_tf.methods.cosnet.network import GROUP, PAIR, TIANCHI, COSNetSettings
+from vos_tf.methods.cosnet.network import GROUP, PAIR, TIANCHI, COSNet, COSNetSettings
 from vos_tf.porting.layouts import Array, Entry, NameTable, batch_norm, convolution, linear, prelu
 from vos_tf.porting.readers import read_pytorch
 from vos_tf.porting.source import Source
@@ -23,7 +23,7 @@ COUNTERS = (r".*\.num_batches_tracked",)
 DEPTHS = {6: "resnet50", 23: "resnet101"}
 
 
-def encoder_entries(network: Any, prefix: str = "encoder.") -> dict[str, Entry]:
+def encoder_entries(network: COSNet, prefix: str = "encoder.") -> dict[str, Entry]:
     """Entries of trunk and spatial pyramid, which both projects name alike."""
     entries = resnet_entries(network.trunk, prefix)
     pyramid = network.pyramid
@@ -42,7 +42,7 @@ def encoder_entries(network: Any, prefix: str = "encoder.") -> dict[str, Entry]:
     return entries
 
 
-def cosnet_names(network: Any) -> NameTable:
+def cosnet_names(network: COSNet) -> NameTable:
     """Names of the authors' checkpoints for `vos_tf.methods.cosnet.network.COSNet` on a ResNet."""
     entries = encoder_entries(network)
     entries |= linear("linear_e", network.co_attention.affinity)
@@ -56,7 +56,7 @@ def cosnet_names(network: Any) -> NameTable:
     return NameTable(entries, ignored=(*COUNTERS, *unused))
 
 
-def tianchi_names(network: Any) -> NameTable:
+def tianchi_names(network: COSNet) -> NameTable:
     """Names of the Tianchi code's checkpoints for `vos_tf.methods.cosnet.network.COSNet` with its settings."""
     entries = encoder_entries(network)
     entries |= linear("co_att.linear", network.co_attention.affinity)

@@ -12,6 +12,7 @@ from vos_tf.errors import VosError
 from vos_tf.export.steps import FRAMES, IMAGE, LABEL_MAPS, ExportedModel, MasklessGraph, name_tensors
 from vos_tf.inference.graph import shrink_or_grow
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
+from vos_tf.methods.cosnet.network import COSNet
 from vos_tf.methods.cosnet.references import uniform_frames
 from vos_tf.methods.cosnet.segmenter import FOREGROUND_ID, default_options
 
@@ -25,7 +26,9 @@ class ExportedForeground(ExportedModel):
       foreground. References are spread over each clip as the `Segmenter` does by default; a frame is none of its own.
     """
 
-    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+    network: COSNet
+
+    def __init__(self, network: COSNet, rule: MergeRule | None = None) -> None:
         if network.settings.outputs != 1:
             raise VosError(f"model.outputs: expected 1 to export, found {network.settings.outputs} (colours)")
         super().__init__(network, rule)

@@ -7,7 +7,7 @@ and kept.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import keras
@@ -15,15 +15,12 @@ from keras import ops
 
 from vos_tf.errors import VosError
 from vos_tf.methods.cosnet.co_attention import ATTENTIONS, CoAttention
-from vos_tf.methods.cosnet.deeplab import (
-    OUTPUT_STRIDES,
-    AtrousPyramid,
-    deeplab_trunk,
-    load_classifier_weights,
-)
+from vos_tf.methods.cosnet.deeplab import DEEPLAB_TRUNKS, OUTPUT_STRIDES, AtrousPyramid
+from vos_tf.models.backbones import TrunkKind, build_trunk, trunk_kind
+from vos_tf.models.batch_norm import BatchNorm, statistics_by_frame
 from vos_tf.models.layers import NORMALIZATIONS, fold_time
 from vos_tf.models.resize import resize_align_corners
-from vos_tf.models.resnet import BatchNorm, statistics_by_frame
+from vos_tf.models.video_network import VideoNetwork
 
 FUSIONS = ("predictions", "summaries", "joint")
 
@@ -69,7 +66,7 @@ class COSNetSettings:
     align_corners: bool = False
 
     def __post_init__(self) -> None:
-        deeplab_trunk(self.trunk)
+        trunk_kind(self.trunk, DEEPLAB_TRUNKS)
         least = {"pyramid_filters": 1, "feature_filters": 1, "attention_tile": 0, "outputs": 1}
         for name, bound in least.items():
             if getattr(self, name) < bound:
@@ -118,7 +115,7 @@ def default_settings(trunk: str) -> COSNetSettings:
     Raises:
         VosError: There is no such trunk.
     """
-    deeplab_trunk(trunk)
+    trunk_kind(trunk, DEEPLAB_TRUNKS)
     return LIGHT if trunk == "mobilenet_v2" else replace(PAIR, trunk=trunk)
 
 
@@ -177,17 +174,20 @@ def _classifier(channels: int, outputs: int, name: str) -> Any:
 
 
 @keras.saving.register_keras_serializable("vos_tf")
-class COSNet(keras.Model):
+class COSNet(VideoNetwork):
     """The network. ``start`` and ``step`` segment a video against kept references; calling it, clips of few frames."""
 
+    Settings = COSNetSettings
     State = COSNetState
+    settings: COSNetSettings
 
-    def __init__(self, settings: COSNetSettings | None = None, name: str = "cosnet") -> None:
-        super().__init__(name=name)
-        self.settings = s = settings or COSNetSettings()
-        self.trunk = deeplab_trunk(s.trunk).build(s.output_stride, s.normalization, "trunk")
-        channels = self.trunk.output.shape[-1]
-        self.pyramid = AtrousPyramid(channels, s.pyramid_filters, s.feature_filters, name="pyramid")
+    def __init__(self, settings: COSNetSettings | None = None, name: str | None = None) -> None:
+        super().__init__(settings, name)
+        s = self.settings
+        options: dict[str, Any] = {"normalization": s.normalization, "output_stride": s.output_stride}
+        scales = build_trunk(s.trunk, 3, "trunk_scales", kinds=DEEPLAB_TRUNKS, **options)
+        self.trunk = keras.Model(scales.input, scales.outputs[-1], name="trunk")
+        self.pyramid = AtrousPyramid(scales.outputs[-1].shape[-1], s.pyramid_filters, s.feature_filters, name="pyramid")
         self.co_attention = CoAttention(
             s.feature_filters,
             s.attention,
@@ -274,10 +274,6 @@ class COSNet(keras.Model):
         """
         return self.attend(features, state.references), state
 
-    def step(self, image: Any, state: COSNetState) -> tuple[Any, COSNetState]:
-        """Segment frames ``(B, H, W, 3)``; see `advance`."""
-        return self.advance(self.encode(image), state)
-
     def call(self, frames: Any, training: bool = False) -> COSNetLogits:
         """Segment the first frame of clips by the others, and of pairs with two heads also the second by the first.
 
@@ -309,21 +305,9 @@ class COSNet(keras.Model):
         """The matrix W of the affinity, ``(C, C)``; `vos_tf.methods.cosnet.losses.orthogonality_penalty` is for it."""
         return self.co_attention.affinity.kernel
 
-    def load_trunk_weights(self, source: str) -> None:
-        """Give the trunk a classifier's weights; see `vos_tf.methods.cosnet.deeplab.load_classifier_weights`."""
-        load_classifier_weights(self.trunk, self.settings.trunk, source)
-
-    def get_config(self) -> dict[str, Any]:
-        """The settings as plain JSON values."""
-        return {"settings": asdict(self.settings), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> COSNet:
-        """The network of `get_config`, with new weights."""
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config["settings"].items()
-        }
-        return cls(COSNetSettings(**values), name=config.get("name", "cosnet"))
+    def trunk_kind(self) -> TrunkKind:
+        """What is known of the trunk in the settings."""
+        return trunk_kind(self.settings.trunk, DEEPLAB_TRUNKS)
 
 
 def _stacked(maps: list[Any]) -> Any:

@@ -24,6 +24,7 @@ from vos_tf.methods.cosnet.losses import (
     positive_ratio_loss,
 )
 from vos_tf.models.parameter_groups import ParameterGroup
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objective import Objective, Outcome
 
@@ -86,7 +87,7 @@ class COSNetObjective(Objective):
         """The objective for batches of still images alone."""
         return replace(self, stills=True)
 
-    def groups(self, network: Any) -> Sequence[ParameterGroup]:
+    def groups(self, network: VideoNetwork) -> Sequence[ParameterGroup]:
         """Trunk, the encoder's other weights, and heads.
 
         Raises:
@@ -106,7 +107,7 @@ class COSNetObjective(Objective):
             ParameterGroup("heads", heads, s.still_head_rate if self.stills else s.head_rate),
         ]
 
-    def _check(self, network: Any) -> None:
+    def _check(self, network: VideoNetwork) -> None:
         found = network.settings
         if found.outputs != 1:
             raise VosError(f"model.settings.outputs: expected 1 to train, found {found.outputs} (colours)")
@@ -115,7 +116,7 @@ class COSNetObjective(Objective):
         if self.stills and not found.side_head:
             raise VosError("clips.still_batches: expected model.settings.side_head with it, found none")
 
-    def outcome(self, network: Any, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
+    def outcome(self, network: VideoNetwork, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
         """The first frame of a clip by the others and, where the network has two heads, the second by the first.
 
         Of still images alone, the encoder's own map of every frame but the first.

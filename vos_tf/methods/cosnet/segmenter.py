@@ -20,7 +20,7 @@ from vos_tf.inference.session import Session, VideoSegmenter
 from vos_tf.inference.test_time_augmentation import View, check_scales, views
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.methods.cosnet.assignment import ObjectAssigner
-from vos_tf.methods.cosnet.network import FUSIONS
+from vos_tf.methods.cosnet.network import FUSIONS, COSNet
 from vos_tf.methods.cosnet.references import (
     EarlierReferences,
     Features,
@@ -85,14 +85,16 @@ class COSNetGraph(tf.Module):
         fusion: How references act together.
     """
 
-    def __init__(self, network: Any, looks: Sequence[View], fusion: str) -> None:
+    def __init__(self, network: COSNet, looks: Sequence[View], fusion: str) -> None:
         super().__init__(name="cosnet_graph")
         self.network = network
         self._trunk = folded(network.trunk)
         self._looks = tuple(looks)
         self._fusion = fusion
         least = 2 * network.settings.output_stride
-        self._sizes = [tuple(max(round(look.scale * side), least) for side in network.settings.size) for look in looks]
+        self._sizes: list[Any] = [
+            tuple(max(round(look.scale * side), least) for side in network.settings.size) for look in looks
+        ]
         self._segment: Any = None
 
     @tf.function(input_signature=[FRAME])
@@ -193,7 +195,7 @@ class COSNetSegmenter(VideoSegmenter):
         VosError: The network's attention cannot be ``joint``.
     """
 
-    def __init__(self, network: Any, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
+    def __init__(self, network: COSNet, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
         self.options = options or default_options(network)
         self.needs_masks = self.options.objects == "given"
         self.protocol = None if self.needs_masks else "davis2016"
@@ -242,7 +244,7 @@ class COSNetSegmenter(VideoSegmenter):
         return uniform_frames(frames.length, options.references)
 
 
-def default_options(network: Any) -> Options:
+def default_options(network: COSNet) -> Options:
     """The network's own fusion; references as the authors take: 5, or 3 for a joint attention."""
     fusion = network.settings.fusion
     return Options(references=3 if fusion == "joint" else 5, fusion=fusion)

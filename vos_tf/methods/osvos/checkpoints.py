@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vos_tf.methods.osvos.network import OSVOS
 from vos_tf.models.vgg import VGG16_BLOCKS
 from vos_tf.porting.layouts import (
     Array,
@@ -45,7 +46,7 @@ def _mixture(weight: str, bias: str, layer: Any, layout: Layout) -> dict[str, En
     return {weight: Entry(layer.kernel, layout), bias: Entry(layer.bias)}
 
 
-def osvos_pytorch(network: Any) -> NameTable:
+def osvos_pytorch(network: OSVOS) -> NameTable:
     """Names of OSVOS-PyTorch for the canonical `vos_tf.methods.osvos.network.OSVOS` with ``vgg16`` and one head."""
     entries: dict[str, Entry] = {}
     fixed: dict[str, Array] = {}
@@ -64,7 +65,7 @@ def osvos_pytorch(network: Any) -> NameTable:
     return NameTable(entries, fixed)
 
 
-def osvos_tensorflow(network: Any) -> NameTable:
+def osvos_tensorflow(network: OSVOS) -> NameTable:
     """Names of OSVOS-TensorFlow for the canonical `vos_tf.methods.osvos.network.OSVOS` with ``vgg16`` and one head."""
     entries: dict[str, Entry] = {}
     fixed: dict[str, Array] = {}
@@ -86,7 +87,7 @@ def osvos_tensorflow(network: Any) -> NameTable:
     return NameTable(entries, fixed)
 
 
-def osvos_vgg19bn(network: Any) -> NameTable:
+def osvos_vgg19bn(network: OSVOS) -> NameTable:
     """Names of the VGG19 port for an `OSVOS` with ``vgg19_bn``, its default settings, one head."""
     entries = vgg_entries(network.trunk, lambda block, position: f"seq{block}.{position}")
     for index in range(len(network.settings.sides)):

@@ -12,6 +12,7 @@ from vos_tf.export.steps import FRAMES, IMAGE, ExportedModel
 from vos_tf.inference.graph import VideoGraph, shrink_or_grow, to_frame_size
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
 from vos_tf.inference.session import VideoSegmenter
+from vos_tf.methods.osvos.network import OSVOS
 
 
 class ForwardGraph(VideoGraph):
@@ -31,7 +32,7 @@ class ExportedForward(ExportedModel):
       the order of the heads.
     """
 
-    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+    def __init__(self, network: OSVOS, rule: MergeRule | None = None) -> None:
         super().__init__(network, rule)
         self._graph = ForwardGraph(network, rule)
 

@@ -13,6 +13,7 @@ from vos_tf.inference.finetuned_weights import AdaptedStore
 from vos_tf.inference.graph import shrink_or_grow
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings, finetuned_groups, finetuning_loss
+from vos_tf.methods.osvos.network import OSVOS
 from vos_tf.methods.osvos.online_adaptation import online_settings
 from vos_tf.methods.osvos.options import Options
 from vos_tf.methods.osvos.zoom import Window
@@ -36,7 +37,7 @@ class OneShotNetwork:
         options: See `vos_tf.methods.osvos.options.Options`.
     """
 
-    def __init__(self, parent: Any, objects: int, options: Options) -> None:
+    def __init__(self, parent: OSVOS, objects: int, options: Options) -> None:
         self.network = parent.with_objects(objects)
         self._options = options
         self.finetuner = self._finetuner(options.finetune)

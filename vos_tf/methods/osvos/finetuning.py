@@ -11,6 +11,7 @@ from keras import ops
 from vos_tf.config import one_of
 from vos_tf.losses import class_balanced_cross_entropy
 from vos_tf.media.label_maps import VOID
+from vos_tf.methods.osvos.network import OSVOS
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.training.finetune import FinetuneSettings
 
@@ -40,7 +41,7 @@ class OSVOSFinetuneSettings(FinetuneSettings):
         one_of("finetune.loss", self.loss, ("class_balanced", "balanced_mean", "balanced_batch", "mean"))
 
 
-def finetuned_groups(network: Any, settings: OSVOSFinetuneSettings) -> Sequence[ParameterGroup]:
+def finetuned_groups(network: OSVOS, settings: OSVOSFinetuneSettings) -> Sequence[ParameterGroup]:
     """The weights of an `vos_tf.methods.osvos.network.OSVOS` that online fine-tuning trains."""
     return [
         group if settings.rates == "authors" else replace(group, rate=1.0)
@@ -49,7 +50,7 @@ def finetuned_groups(network: Any, settings: OSVOSFinetuneSettings) -> Sequence[
     ]
 
 
-def finetuning_loss(network: Any, settings: OSVOSFinetuneSettings) -> Callable[[Any, Any], Any]:
+def finetuning_loss(network: OSVOS, settings: OSVOSFinetuneSettings) -> Callable[[Any, Any], Any]:
     """The loss of the fused logits: a function of images uint8 ``(N, H, W, 3)`` and targets uint8 ``(N, H, W)``.
 
     The targets hold 1..K, one number per head, 0 elsewhere, and void where nothing counts. The sum over the heads,

@@ -9,7 +9,7 @@ Several objects share one trunk: each has its own head, K heads lie side by side
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import keras
@@ -17,17 +17,11 @@ from keras import ops
 
 from vos_tf.errors import VosError
 from vos_tf.methods.osvos.upsampling import CROPS, LearnedUpsampling, crop, crop_start, upsample_bilinear
-from vos_tf.models.backbones import TRUNKS, TrunkKind, load_trunk_weights
+from vos_tf.models.backbones import TRUNKS_BEFORE_POOLING, VGG_STRIDES_BEFORE_POOLING, TrunkKind, trunk_kind
 from vos_tf.models.parameter_groups import ParameterGroup
-from vos_tf.models.vgg import VGG_STRIDES, vgg16_stages, vgg19_bn_stages
+from vos_tf.models.video_network import VideoNetwork
 
 UPSAMPLINGS = ("bilinear", "learned")
-# OSVOS takes the scales of VGG before their pooling; other trunks are those of all networks.
-OSVOS_TRUNKS = {
-    **TRUNKS,
-    "vgg16": TrunkKind(vgg16_stages, VGG_STRIDES, TRUNKS["vgg16"].imagenet),
-    "vgg19_bn": TrunkKind(vgg19_bn_stages, VGG_STRIDES, None),
-}
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class OSVOSSettings:
     score_padding: int = 0
 
     def __post_init__(self) -> None:
-        strides = osvos_trunk(self.trunk).strides
+        strides = trunk_kind(self.trunk, TRUNKS_BEFORE_POOLING).strides
         if not self.sides or tuple(sorted(set(self.sides) & set(strides))) != tuple(self.sides):
             raise VosError(f"model.sides: expected some of {strides} (trunk {self.trunk}) in order, found {self.sides}")
         if self.size is not None and min(self.size) < 1:
@@ -68,24 +62,15 @@ class OSVOSSettings:
                 raise VosError(f"model.{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}")
 
 
-def osvos_trunk(trunk: str) -> TrunkKind:
-    """What is known of the trunk called ``trunk``.
-
-    Raises:
-        VosError: There is no such trunk.
-    """
-    if trunk not in OSVOS_TRUNKS:
-        raise VosError(f"trunk: expected one of {', '.join(OSVOS_TRUNKS)}, found {trunk!r}")
-    return OSVOS_TRUNKS[trunk]
-
-
 def default_settings(trunk: str) -> OSVOSSettings:
     """The authors' settings for ``vgg16``, those of the VGG19 port for ``vgg19_bn``, all scales for other trunks."""
     if trunk == "vgg16":
         return OSVOSSettings()
     if trunk == "vgg19_bn":
-        return OSVOSSettings(trunk, sides=VGG_STRIDES, upsampling="learned", crop="center_even", score_padding=1)
-    return OSVOSSettings(trunk, sides=osvos_trunk(trunk).strides)
+        return OSVOSSettings(
+            trunk, sides=VGG_STRIDES_BEFORE_POOLING, upsampling="learned", crop="center_even", score_padding=1
+        )
+    return OSVOSSettings(trunk, sides=trunk_kind(trunk, TRUNKS_BEFORE_POOLING).strides)
 
 
 class OSVOSFeatures(NamedTuple):
@@ -129,7 +114,7 @@ def block_diagonal(kernel: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable("vos_tf")
-class OSVOS(keras.Model):
+class OSVOS(VideoNetwork):
     """The network, fully convolutional: RGB 0..255 ``(N, H, W, 3)`` of any size to logits of the same size.
 
     Up-sampling and fusing are both linear, and the fixed kernel treats all channels alike, so the fusing is done
@@ -138,13 +123,15 @@ class OSVOS(keras.Model):
     little. Results and gradients are those of the plain order up to rounding.
     """
 
+    Settings = OSVOSSettings
     State = OSVOSState
     Features = OSVOSFeatures
+    settings: OSVOSSettings
 
-    def __init__(self, settings: OSVOSSettings | None = None, name: str = "osvos") -> None:
-        super().__init__(name=name)
-        self.settings = s = settings or OSVOSSettings()
-        kind = osvos_trunk(s.trunk)
+    def __init__(self, settings: OSVOSSettings | None = None, name: str | None = None) -> None:
+        super().__init__(settings, name)
+        s = self.settings
+        kind = self.trunk_kind()
         trunk = kind.build(3, "trunk_scales")
         outputs = [trunk.outputs[kind.strides.index(stride)] for stride in s.sides]
         self.trunk = keras.Model(trunk.input, outputs, name="trunk")
@@ -279,10 +266,6 @@ class OSVOS(keras.Model):
         _, height, width, _ = ops.shape(features)
         return ops.reshape(ops.transpose(features, (0, 3, 1, 2)), (-1, height, width, 1)), state
 
-    def step(self, image: Any, state: OSVOSState) -> tuple[Any, OSVOSState]:
-        """One frame: image ``(N, H, W, 3)`` to logits ``(N * K, H, W, 1)`` and the empty state."""
-        return self.advance(self.encode(image), state)
-
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """All trainable weights by the rate at which the authors train them.
 
@@ -317,21 +300,9 @@ class OSVOS(keras.Model):
             new.assign(ops.tile(old, repeats) if max(repeats, default=1) > 1 else old)
         return network
 
-    def load_trunk_weights(self, source: str) -> None:
-        """Give the trunk a classifier's weights; see `backbones.load_trunk_weights`."""
-        load_trunk_weights([self.trunk], self.settings.trunk, source, osvos_trunk(self.settings.trunk))
-
-    def get_config(self) -> dict[str, Any]:
-        """The settings as plain JSON values."""
-        return {"settings": asdict(self.settings), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> OSVOS:
-        """The network of `get_config`, with new weights."""
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config["settings"].items()
-        }
-        return cls(OSVOSSettings(**values), name=config.get("name", "osvos"))
+    def trunk_kind(self) -> TrunkKind:
+        """What is known of the trunk in the settings."""
+        return trunk_kind(self.settings.trunk, TRUNKS_BEFORE_POOLING)
 
 
 def _head_initializer(settings: OSVOSSettings) -> Any:

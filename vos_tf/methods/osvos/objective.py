@@ -10,9 +10,11 @@ from keras import ops
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
-from vos_tf.losses import deep_supervision, loss_weights, object_targets
+from vos_tf.losses import loss_weights, object_targets
+from vos_tf.methods.osvos.losses import deep_supervision
 from vos_tf.models.layers import fold_time
 from vos_tf.models.parameter_groups import ParameterGroup
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objective import Objective, Outcome
 
@@ -70,7 +72,7 @@ class OSVOSObjective(Objective):
                 "clips.objects: expected 'one' or 'foreground' (a parent of OSVOS learns one object), found 'all'"
             )
 
-    def groups(self, network: Any) -> Sequence[ParameterGroup]:
+    def groups(self, network: VideoNetwork) -> Sequence[ParameterGroup]:
         """The network's groups, with the authors' rates or all alike."""
         return [
             group if self.settings.rates == "authors" else replace(group, rate=1.0)
@@ -78,7 +80,7 @@ class OSVOSObjective(Objective):
             if group.variables and (self.settings.train_trunk or not group.name.startswith("trunk"))
         ]
 
-    def outcome(self, network: Any, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
+    def outcome(self, network: VideoNetwork, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
         """Every annotated frame counts; the loss of a clip is their mean."""
         targets = object_targets(batch.labels, 1)
         weights = loss_weights(batch.labels, batch.annotated, batch.object_count, 1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.inference.refinement.snapping import SnappingSettings
 from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings
+from vos_tf.methods.osvos.network import OSVOS
 from vos_tf.methods.osvos.online_adaptation import AdaptationSettings
 from vos_tf.methods.osvos.zoom import ZoomSettings
 from vos_tf.pipeline.options import AugmentOptions
@@ -64,7 +64,7 @@ class Options:
         return self.finetune.adapts and self.adaptation.steps > 0
 
 
-def default_options(network: Any) -> Options:
+def default_options(network: OSVOS) -> Options:
     """The authors' fine-tuning for ``vgg16``, that of the VGG19 port for ``vgg19_bn``, a quick one for other trunks."""
     trunk = network.settings.trunk
     if trunk == "vgg16":

@@ -24,6 +24,7 @@ from vos_tf.inference.session import Session, VideoSegmenter, read_frame, read_l
 from vos_tf.media.label_maps import LabelMap, object_ids
 from vos_tf.methods.osvos.finetuned_network import Adapted, OneShotNetwork
 from vos_tf.methods.osvos.gating import keep_near
+from vos_tf.methods.osvos.network import OSVOS
 from vos_tf.methods.osvos.online_adaptation import certain_labels, own_masks_settings
 from vos_tf.methods.osvos.options import Options, default_options
 from vos_tf.methods.osvos.zoom import window_around
@@ -179,7 +180,7 @@ class OneShotSegmenter(VideoSegmenter):
         options: See `Options`; those that suit the trunk if not given.
     """
 
-    def __init__(self, network: Any, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
+    def __init__(self, network: OSVOS, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
         super().__init__(network, rule)
         self.options = options or default_options(network)
         self._networks: dict[int, OneShotNetwork] = {}

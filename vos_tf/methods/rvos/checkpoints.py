@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.errors import VosError
+from vos_tf.methods.rvos.network import RVOS
 from vos_tf.porting.layouts import Array, NameTable, batch_norm, convolution
 from vos_tf.porting.readers import read_pytorch_parts
 from vos_tf.porting.source import Source
@@ -25,7 +26,7 @@ IGNORED = (
 )
 
 
-def rvos_names(network: Any) -> NameTable:
+def rvos_names(network: RVOS) -> NameTable:
     """Names of the authors' checkpoints for an `RVOS` with one of the four published trunks."""
     entries = trunk_entries(network.settings.trunk, network.trunk, "encoder.base.")
     for level, (skip, norm) in enumerate(zip(network.skips, network.skip_norms, strict=True)):

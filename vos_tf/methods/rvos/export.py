@@ -11,6 +11,7 @@ import tensorflow as tf
 from vos_tf.export.steps import FRAMES, IMAGE, LABEL_MAPS, ExportedModel, MasklessGraph, name_tensors
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
 from vos_tf.media.label_maps import VOID
+from vos_tf.methods.rvos.network import RVOS
 
 
 class ExportedSlots(ExportedModel):
@@ -46,7 +47,7 @@ class ExportedSlots(ExportedModel):
         return tf.reshape(results.stack(), shape[:3])
 
 
-def exported(network: Any, rule: MergeRule | None = None) -> ExportedSlots:
+def exported(network: RVOS, rule: MergeRule | None = None) -> ExportedSlots:
     """What is exported of a network: that of one that sees masks, or proposes objects."""
     return ExportedSlots(network, rule) if network.settings.mask_input else ExportedProposals(network, rule)
 
@@ -60,7 +61,7 @@ class ExportedProposals(ExportedSlots):
       the number of slots.
     """
 
-    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+    def __init__(self, network: RVOS, rule: MergeRule | None = None) -> None:
         super().__init__(network, rule)
         self._graph = MasklessGraph(network, rule)
 

@@ -6,7 +6,6 @@ the previous mask of each slot; zero-shot networks propose objects and keep each
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import keras
@@ -15,10 +14,11 @@ from keras import ops
 from vos_tf.errors import VosError
 from vos_tf.methods.rvos.settings import RVOSSettings, default_settings
 from vos_tf.methods.rvos.slot_lstm import SlotConvLSTM, torch_uniform
-from vos_tf.models.backbones import build_trunk, load_trunk_weights
+from vos_tf.models.backbones import build_trunk
+from vos_tf.models.batch_norm import BatchNorm, freeze_batch_norm, statistics_by_frame
 from vos_tf.models.layers import fold_time
 from vos_tf.models.resize import resize_align_corners
-from vos_tf.models.resnet import BatchNorm, statistics_by_frame
+from vos_tf.models.video_network import VideoNetwork
 
 __all__ = ["RVOS", "RVOSClip", "RVOSDecoded", "RVOSFeatures", "RVOSSettings", "RVOSState", "default_settings"]
 
@@ -74,7 +74,7 @@ class RVOSClip(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("vos_tf")
-class RVOS(keras.Model):
+class RVOS(VideoNetwork):
     """The network. ``start`` and ``step`` follow the slots of *one* image jointly: the object axis is the slot axis.
 
     Only the slots in the state are decoded: three objects cost three slots, and mean the same as the first three of
@@ -83,15 +83,15 @@ class RVOS(keras.Model):
     ``trunk`` holds the pretrained weights; all others belong to the decoder.
     """
 
+    Settings = RVOSSettings
     State = RVOSState
     Features = RVOSFeatures
+    settings: RVOSSettings
 
-    def __init__(self, settings: RVOSSettings | None = None, name: str = "rvos") -> None:
-        super().__init__(name=name)
-        self.settings = s = settings or RVOSSettings()
-        self.trunk = build_trunk(s.trunk, 3, "trunk")
-        if s.normalization:
-            self.trunk.get_layer("normalization").kind = s.normalization
+    def __init__(self, settings: RVOSSettings | None = None, name: str | None = None) -> None:
+        super().__init__(settings, name)
+        s = self.settings
+        self.trunk = build_trunk(s.trunk, 3, "trunk", normalization=s.normalization)
         channels = [scale.shape[-1] for scale in self.trunk.outputs]
         self.deeper = []
         for level in range(s.extra_levels):
@@ -112,8 +112,7 @@ class RVOS(keras.Model):
         for head in self.heads.values():
             head.build((None, sum(s.filters)))
         if s.batch_norm == "frozen":
-            for layer in self.trunk._flatten_layers():
-                layer.trainable = layer.trainable and not isinstance(layer, keras.layers.BatchNormalization)
+            freeze_batch_norm(self.trunk)
         self.built = True
 
     def _build_cells(self) -> list[Any]:
@@ -193,7 +192,7 @@ class RVOS(keras.Model):
 
     def step(self, image: Any, state: RVOSState) -> tuple[Any, RVOSState]:
         """One frame further: image ``(1 or S, H, W, 3)`` and state to logits ``(S, H, W, 1)`` and the new state."""
-        return self.advance(self.encode(image[:1]), state)
+        return super().step(image[:1], state)
 
     def decode(
         self,
@@ -360,21 +359,6 @@ class RVOS(keras.Model):
         if masks is None:
             return self.unroll(frames, training=training).logits
         return self.unroll(frames, masks[:, None], previous="inference", training=training).logits[:, 1:]
-
-    def load_trunk_weights(self, source: str) -> None:
-        """Give the trunk a classifier's weights; see `backbones.load_trunk_weights`."""
-        load_trunk_weights([self.trunk], self.settings.trunk, source)
-
-    def get_config(self) -> dict[str, Any]:
-        """The settings as plain JSON values."""
-        return {"settings": asdict(self.settings), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> RVOS:
-        """The network of `get_config`, with new weights."""
-        settings = dict(config["settings"])
-        settings["size"] = tuple(settings["size"])
-        return cls(RVOSSettings(**settings), name=config.get("name", "rvos"))
 
 
 def _conv(filters: int, kernel: int, channels: int, name: str, **options: Any) -> Any:

@@ -19,6 +19,7 @@ from vos_tf.methods.rvos.losses import class_costs, emptiness, matching_costs, m
 from vos_tf.methods.rvos.matching import match_slots
 from vos_tf.methods.rvos.settings import RVOSSettings
 from vos_tf.models.parameter_groups import ParameterGroup
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.pipeline.options import ClipOptions
 from vos_tf.training.objective import Objective, Outcome
@@ -135,7 +136,7 @@ class RVOSObjective(Objective):
                 f"{network.class_count}"
             )
 
-    def groups(self, network: Any) -> Sequence[ParameterGroup]:
+    def groups(self, network: VideoNetwork) -> Sequence[ParameterGroup]:
         """The decoder with the skip convolutions, and the trunk.
 
         Raises:
@@ -157,7 +158,7 @@ class RVOSObjective(Objective):
             groups.append(ParameterGroup(name, variables, rate=rate, first_epoch=self.settings.finetune_after))
         return groups
 
-    def _check(self, network: Any) -> None:
+    def _check(self, network: VideoNetwork) -> None:
         slots = network.settings.slots
         if self.objects > slots:
             raise VosError(
@@ -169,7 +170,7 @@ class RVOSObjective(Objective):
                 "training.objective.stop_weight: expected a network with model.settings.stop_head, found none"
             )
 
-    def outcome(self, network: Any, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
+    def outcome(self, network: VideoNetwork, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
         """Unroll the clips; in validation as in inference, whatever ``feedback`` says."""
         one_shot = network.settings.mask_input
         slots = self._slots(batch, self._slot_count(network))
@@ -194,7 +195,7 @@ class RVOSObjective(Objective):
         shown = slice(1 if one_shot else 0, None)  # the first frame of a one-shot clip is given
         return Outcome(losses, clip.logits[:, shown], slots.targets[:, shown], weights[:, shown])
 
-    def _slot_count(self, network: Any) -> int:
+    def _slot_count(self, network: VideoNetwork) -> int:
         free = not network.settings.mask_input and self.settings.matching == "any_slot"
         return int(network.settings.slots) if free else self.objects
 

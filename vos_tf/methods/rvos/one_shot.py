@@ -14,6 +14,7 @@ from vos_tf.inference.graph import FRAME, VideoGraph, nearest, shrink_or_grow, t
 from vos_tf.inference.merging.graph import MergeRule, MergingGraph
 from vos_tf.inference.session import Session
 from vos_tf.media.label_maps import VOID, LabelMap, object_ids
+from vos_tf.methods.rvos.network import RVOS
 from vos_tf.models.folding import folded
 
 
@@ -23,7 +24,9 @@ class SlotGraph(VideoGraph):
     Where that number is known the loop over the slots is unrolled, which is quicker than a loop in the graph.
     """
 
-    def __init__(self, network: Any, rule: MergeRule | None = None) -> None:
+    network: RVOS
+
+    def __init__(self, network: RVOS, rule: MergeRule | None = None) -> None:
         super().__init__(network, rule)
         self._trunk = folded(network.trunk)
         self._by_count: dict[int, Any] = {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from vos_tf.config import one_of
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.session import Session, VideoSegmenter
+from vos_tf.methods.rvos.network import RVOS
 from vos_tf.methods.rvos.one_shot import OneShotSlotSession, SlotGraph
 from vos_tf.methods.rvos.zero_shot import ProposalSession
 
@@ -70,7 +70,7 @@ class RVOSSegmenter(VideoSegmenter):
         VosError: Plain proposals were to be painted in the order of their fit with first masks.
     """
 
-    def __init__(self, network: Any, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
+    def __init__(self, network: RVOS, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
         self.options = options or default_options(network)
         self.needs_masks = not isinstance(self.options, ZeroShotOptions) or self.options.objects == "matched"
         self.paints = self.needs_masks
@@ -100,6 +100,6 @@ class RVOSSegmenter(VideoSegmenter):
             )
 
 
-def default_options(network: Any) -> Options:
+def default_options(network: RVOS) -> Options:
     """By whether the network sees masks."""
     return OneShotOptions() if network.settings.mask_input else ZeroShotOptions()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vos_tf.methods.s2s.network import S2S
 from vos_tf.models.vgg import VGG16_BLOCKS
 from vos_tf.porting.layouts import AS_IS, CONV, TRANSPOSED, Array, Entry, Layout, NameTable, convolution, transposed
 from vos_tf.porting.readers import read_pytorch, read_pytorch_sections, read_tensorflow
@@ -46,7 +47,7 @@ RS2S_DECODER = {
 }
 
 
-def s2s_pytorch(network: Any) -> NameTable:
+def s2s_pytorch(network: S2S) -> NameTable:
     """Names of the first PyTorch implementation for the preset ``shashankvkt``."""
 
     def of_initializer(_block: int, position: int) -> str:
@@ -69,7 +70,7 @@ def s2s_pytorch(network: Any) -> NameTable:
     return NameTable(entries, ignored=CLASSIFIERS)
 
 
-def s2s_tensorflow(network: Any) -> NameTable:
+def s2s_tensorflow(network: S2S) -> NameTable:
     """Names of the TensorFlow 1 implementation for the preset ``toghi``; its forget bias becomes part of the bias."""
     entries: dict[str, Entry] = {}
 
@@ -103,7 +104,7 @@ def _with_forget_bias(cell: Any) -> Layout:
     return Layout(lambda bias: bias + added, lambda bias: bias - added)
 
 
-def rs2s(network: Any) -> NameTable:
+def rs2s(network: S2S) -> NameTable:
     """Names of RS2S for its preset; each begins with the part of the checkpoint."""
     starts = np.cumsum([0, *(2 * convolutions + 1 for _, convolutions in VGG16_BLOCKS)])
     entries: dict[str, Entry] = {}

@@ -19,6 +19,7 @@ from vos_tf.config import fill
 from vos_tf.errors import VosError
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.media.label_maps import VOID, LabelMap
+from vos_tf.methods.s2s.network import S2S
 from vos_tf.methods.s2s.objective import S2SObjective, Settings
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.augment import GREY, colour_matrix, draw_change, move_image, move_labels
@@ -93,14 +94,14 @@ class S2SFinetuneSettings:
         return self.loop.adapts
 
 
-def finetuned_groups(network: Any) -> Sequence[ParameterGroup]:
+def finetuned_groups(network: S2S) -> Sequence[ParameterGroup]:
     """All weights of an `vos_tf.methods.s2s.network.S2S` but those of its ConvLSTMs."""
     fixed = {id(variable) for cell in network.cells for variable in cell.trainable_variables}
     learned = [variable for variable in network.trainable_variables if id(variable) not in fixed]
     return [ParameterGroup("initializer, encoder and decoder", learned)]
 
 
-def finetuning_loss(network: Any, settings: S2SFinetuneSettings) -> Callable[[Any, Any, Any], Any]:
+def finetuning_loss(network: S2S, settings: S2SFinetuneSettings) -> Callable[[Any, Any, Any], Any]:
     """The mean loss of clips that `ClipSamples` draws: a function of their three arrays, each with a batch axis."""
 
     def loss(frames: Any, labels: Any, slots: Any) -> Any:

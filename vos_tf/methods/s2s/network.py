@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -16,10 +16,10 @@ from keras import ops
 from vos_tf.errors import VosError
 from vos_tf.methods.s2s.parts import build_decoder, build_encoder, build_initializer
 from vos_tf.methods.s2s.settings import PRESETS, SMALL, S2SSettings, default_settings
-from vos_tf.models.backbones import load_trunk_weights, trunk_kind
 from vos_tf.models.conv_lstm import ConvLSTMCell, ConvLSTMState
 from vos_tf.models.layers import fold_time, match_batch, unfold_time
 from vos_tf.models.renormalization import for_other_images
+from vos_tf.models.video_network import VideoNetwork
 
 __all__ = ["PRESETS", "S2S", "SMALL", "S2SClip", "S2SFeatures", "S2SSettings", "default_settings"]
 
@@ -49,18 +49,19 @@ class S2SClip(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("vos_tf")
-class S2S(keras.Model):
+class S2S(VideoNetwork):
     """The network. The object axis is the batch; images have batch N, or 1 for all objects of one frame.
 
     ``start`` and ``step`` follow a video frame by frame; calling the network unrolls a clip. Both run the same cells.
     """
 
+    Settings = S2SSettings
     State = ConvLSTMState
     Features = S2SFeatures
+    settings: S2SSettings
 
-    def __init__(self, settings: S2SSettings | None = None, name: str = "s2s") -> None:
-        super().__init__(name=name)
-        self.settings = settings or S2SSettings()
+    def __init__(self, settings: S2SSettings | None = None, name: str | None = None) -> None:
+        super().__init__(settings, name)
         self.initializer = build_initializer(self.settings)
         self.encoder = build_encoder(self.settings)
         encoded, *skips = (output.shape[-1] for output in self.encoder.outputs)
@@ -120,10 +121,6 @@ class S2S(keras.Model):
         skips = [match_batch(skip, hiddens[0]) for skip in features.skips]
         return _listed(self.decoder([*hiddens, *skips]))[0], _state(hiddens, cells)
 
-    def step(self, image: Any, state: ConvLSTMState) -> tuple[Any, ConvLSTMState]:
-        """One frame further: image ``(N or 1, H, W, 3)`` and state to logits ``(N, H, W, 1)`` and the new state."""
-        return self.advance(self.encode(image), state)
-
     def call(self, frames: Any, masks: Any, distance: bool = False) -> Any:
         """Unroll a clip.
 
@@ -152,38 +149,28 @@ class S2S(keras.Model):
         logits = by_time(maps[0])[..., 0]
         return S2SClip(logits, by_time(maps[1])) if distance else logits
 
+    def trunk_parts(self) -> Sequence[Any]:
+        """Initializer and encoder."""
+        return self.initializer, self.encoder
+
     def load_trunk_weights(self, source: str) -> None:
         """Give initializer and encoder a classifier's weights; see `backbones.load_trunk_weights`.
 
         Where images are not normalised as the trunk expects them, its first convolution is changed to make up for it.
         """
         trunk, wanted = self.settings.trunk, self.settings.normalization
-        trained = trunk_kind(trunk).normalization
+        trained = self.trunk_kind().normalization
         changes = wanted not in ("", trained)
         if changes and trunk != "vgg16":
             raise VosError(
                 f"model.settings.normalization: expected '' or {trained!r} with weights of the trunk {trunk}, "
                 f"found {wanted!r}"
             )
-        load_trunk_weights([self.initializer, self.encoder], trunk, source)
-        for part in (self.initializer, self.encoder) if changes else ():
+        super().load_trunk_weights(source)
+        for part in self.trunk_parts() if changes else ():
             first = part.get_layer("block1_conv1")
             kernel, bias = first.get_weights()
             first.set_weights(for_other_images(kernel, bias, trained, wanted))
-
-    def get_config(self) -> dict[str, Any]:
-        """The settings as plain JSON values."""
-        return {"settings": asdict(self.settings), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> S2S:
-        """The network of `get_config`, with new weights."""
-        values = {key: _as_tuples(value) for key, value in config["settings"].items()}
-        return cls(S2SSettings(**values), name=config.get("name", "s2s"))
-
-
-def _as_tuples(value: Any) -> Any:
-    return tuple(map(_as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _listed(outputs: Any) -> list[Any]:

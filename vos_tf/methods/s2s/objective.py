@@ -10,6 +10,7 @@ from vos_tf.config import one_of
 from vos_tf.errors import VosError
 from vos_tf.methods.s2s.rs2s_loss import CLASSES, rs2s_loss
 from vos_tf.models.parameter_groups import ParameterGroup
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.training.objective import UnrolledObjective, UnrolledSettings
 
 
@@ -36,7 +37,7 @@ class S2SObjective(UnrolledObjective):
 
     Settings: ClassVar[Any] = Settings
 
-    def groups(self, network: Any) -> Sequence[ParameterGroup]:
+    def groups(self, network: VideoNetwork) -> Sequence[ParameterGroup]:
         """All weights alike.
 
         Raises:
@@ -50,7 +51,7 @@ class S2SObjective(UnrolledObjective):
             )
         return super().groups(network)
 
-    def losses(self, network: Any, frames: Any, first: Any, counted: tuple[Any, Any]) -> tuple[Any, Any]:
+    def losses(self, network: VideoNetwork, frames: Any, first: Any, counted: tuple[Any, Any]) -> tuple[Any, Any]:
         """See `UnrolledObjective.losses`."""
         if self.settings.loss != "rs2s":
             return super().losses(network, frames, first, counted)

@@ -19,6 +19,7 @@ from vos_tf.inference.session import Session
 from vos_tf.inference.state_session import Followers
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.methods.s2s.finetuning import ClipSamples, S2SFinetuneSettings, finetuned_groups, finetuning_loss
+from vos_tf.methods.s2s.network import S2S
 from vos_tf.methods.s2s.options import Options
 from vos_tf.training.finetune import Finetuner, Values
 from vos_tf.training.finetune_samples import AnnotatedFrame
@@ -33,7 +34,7 @@ class OnlineNetwork:
         store: Where adapted weights are kept; ``None``: nowhere.
     """
 
-    def __init__(self, parent: Any, settings: S2SFinetuneSettings, store: AdaptedStore | None = None) -> None:
+    def __init__(self, parent: S2S, settings: S2SFinetuneSettings, store: AdaptedStore | None = None) -> None:
         self.network = type(parent).from_config(parent.get_config())
         self.network.set_weights(parent.get_weights())
         self.graph = VideoGraph(self.network)

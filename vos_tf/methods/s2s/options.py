@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from vos_tf.errors import VosError
 from vos_tf.methods.s2s.finetuning import S2SFinetuneSettings
+from vos_tf.methods.s2s.network import S2S
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Options:
             raise VosError(f"restart_every: expected 0 (never) or more frames, found {self.restart_every}")
 
 
-def default_options(network: Any) -> Options:
+def default_options(network: S2S) -> Options:
     """No online learning; where it is asked for, pairs at a low rate (the paper), or what suits a light trunk."""
     objective = {"loss": "rs2s"} if network.settings.distance_classes else {}
     if network.settings.trunk != "small":

@@ -17,13 +17,6 @@ def _conv(filters: int, kernel: int, name: str, activation: str | None = "relu")
     return keras.layers.Conv2D(filters, kernel, padding="same", activation=activation, name=name)
 
 
-def _trunk(settings: S2SSettings, channels: int, name: str, **options: Any) -> Any:
-    trunk = build_trunk(settings.trunk, channels, name, **options)
-    if settings.normalization:
-        trunk.get_layer("normalization").kind = settings.normalization
-    return trunk
-
-
 def _hidden(x: Any, layers: Layers) -> Any:
     for index, (filters, kernel) in enumerate(layers, start=1):
         x = _conv(filters, kernel, f"fc{index + 5}")(x)
@@ -32,8 +25,8 @@ def _hidden(x: Any, layers: Layers) -> Any:
 
 def build_initializer(settings: S2SSettings) -> Any:
     """From an image and a mask ``(N, H, W, 4)`` to hidden and cell state of each ConvLSTM, coarsest first."""
-    options = {"first_padding": "valid"} if settings.first_padding == "valid" else {}
-    trunk = _trunk(settings, 4, "initializer_trunk", **options)
+    options: dict[str, Any] = {"first_padding": "valid"} if settings.first_padding == "valid" else {}
+    trunk = build_trunk(settings.trunk, 4, "initializer_trunk", normalization=settings.normalization, **options)
     x = _hidden(trunk.outputs[-1], settings.initializer_hidden)
     states = [_conv(settings.state_filters, 1, name)(x) for name in ("hidden", "cell")]
     if settings.finer_states:
@@ -58,7 +51,7 @@ def build_encoder(settings: S2SSettings) -> Any:
     The latter come coarsest first: all scales of the trunk as they are (``concat``), or its finer scales, brought to
     the decoder's channels (``add``).
     """
-    trunk = _trunk(settings, 3, "encoder_trunk")
+    trunk = build_trunk(settings.trunk, 3, "encoder_trunk", normalization=settings.normalization)
     encoded = _hidden(trunk.outputs[-1], settings.encoder_hidden)
     outputs = [_conv(settings.state_filters, 1, "encoded")(encoded) if settings.encoder_head else encoded]
     if settings.skip and settings.join == "concat":

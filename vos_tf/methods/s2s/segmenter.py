@@ -18,6 +18,7 @@ from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.session import Look, Session, VideoSegmenter
 from vos_tf.inference.state_session import Followers
 from vos_tf.media.label_maps import LabelMap
+from vos_tf.methods.s2s.network import S2S
 from vos_tf.methods.s2s.online import OnlineNetwork, OnlineSession
 from vos_tf.methods.s2s.options import Options, default_options
 
@@ -74,7 +75,7 @@ class Segmenter(VideoSegmenter):
         options: See `Options`; those that suit the network if not given.
     """
 
-    def __init__(self, network: Any, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
+    def __init__(self, network: S2S, *, rule: MergeRule | None = None, options: Options | None = None) -> None:
         super().__init__(network, rule)
         self.options = options or default_options(network)
         self._graph = VideoGraph(network, self.rule)
