@@ -219,7 +219,7 @@ def test_its_recipes_load(method: Method) -> None:
 def test_a_wrong_option_gets_a_hint(method: Method, networks: dict[str, Any]) -> None:
     with pytest.raises(VosError, match=rf"expected an option of {method.name} .*did you mean 'test_flip'\?"):
         method.resolve_options(networks[method.name], {"test_flop": True})
-    with pytest.raises(VosError, match="unknown key model.settings.sise; did you mean 'size'"):
+    with pytest.raises(VosError, match=r"unknown key model\.settings\.sise; did you mean 'size'"):
         method.resolve_settings(None, {"sise": (3, 4)})
 
 

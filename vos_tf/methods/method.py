@@ -195,6 +195,15 @@ class Method:
         return self.objects_from(settings) == "masks"
 
 
+def __getattr__(name: str) -> Any:
+    """`VideoNetwork`, the base of all networks, which waits for Keras."""
+    if name == "VideoNetwork":
+        from vos_tf.models.video_network import VideoNetwork
+
+        return VideoNetwork
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def imported(part: Part) -> Any:
     """A part, imported if only its place is given."""
     if not isinstance(part, str):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
 import keras
+from keras import ops
 
 from vos_tf.models.backbones import TrunkKind, load_trunk_weights, trunk_kind
 
@@ -61,6 +62,27 @@ class VideoNetwork(keras.Model):
     def step(self, image: Any, state: Any) -> tuple[Any, Any]:
         """One frame further: image ``(N or 1, H, W, 3)`` and state to logits ``(N, H, W, 1)`` and the new state."""
         return self.advance(self.encode(image), state)
+
+    def call(self, frames: Any, masks: Any) -> Any:
+        """Unroll clips, as training does.
+
+        Args:
+            frames: RGB 0..255, float ``(B, 1 + T, H, W, 3)``, the frames of the masks first.
+            masks: 0 or 1, float ``(B, K, H, W)``, K objects each.
+
+        Returns:
+            Logits float32 ``(B, T, K, H, W)``.
+        """
+        objects, steps = masks.shape[1], frames.shape[1] - 1
+        first = ops.repeat(frames[:, 0], objects, axis=0)
+        state = self.start(first, ops.reshape(masks, (-1, *masks.shape[2:], 1)))
+        found = []
+        for time in range(1, steps + 1):
+            encoded = self.encode(frames[:, time])
+            features = keras.tree.map_structure(lambda x: ops.repeat(x, objects, axis=0), encoded)
+            logits, state = self.advance(features, state)
+            found.append(ops.reshape(logits[..., 0], (-1, objects, *logits.shape[1:3])))
+        return ops.stack(found, axis=1)
 
     def trunk_parts(self) -> Sequence[Any]:
         """The models that hold a trunk's layers."""

@@ -17,7 +17,7 @@ from vos_tf.errors import VosError
 from vos_tf.files import write_bytes
 
 LOSSES = "loss_history.npy"
-"""Beside ``history.csv``: the loss of every update, float32 ``(updates,)``, as a public port of S2S writes it."""
+"""Beside ``history.csv``: the loss of every update, float32 ``(updates,)``, as a public TensorFlow 1 port writes it."""
 
 
 @dataclass(frozen=True)
