@@ -17,10 +17,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import vos_tf
-from vos_tf.methods.s2s.segmenter import Segmenter
+from vos_tf.methods.s2s.segmenter import S2SSegmenter
 
 
-def seconds_per_frame(segmenter: Segmenter, objects: int, size: tuple[int, int], frames: int) -> float:
+def seconds_per_frame(segmenter: S2SSegmenter, objects: int, size: tuple[int, int], frames: int) -> float:
     """Mean time of a frame after the first two, which start the objects and compile the graph."""
     rng = np.random.default_rng(0)
     labels = np.zeros(size, np.uint8)

@@ -20,7 +20,8 @@ import numpy as np
 
 from vos_tf.datasets import open_dataset
 from vos_tf.evaluation.measures import score_pairs
-from vos_tf.inference.refinement.snapping import SnappingSettings, snap_label_map
+from vos_tf.inference.refinement.settings import SnappingSettings
+from vos_tf.inference.refinement.snapping import snap_label_map
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import LabelMap, read_label_map
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from docs_pages import DOCS, table_rows
 
-from vos_tf.inference.refinement.crf import CRFSettings
+from vos_tf.inference.refinement.settings import CRFSettings
 from vos_tf.methods.cosnet.objective import Settings
-from vos_tf.methods.cosnet.segmenter import Options
+from vos_tf.methods.cosnet.options import Options
 from vos_tf.methods.registry import get_method
 
 

@@ -23,11 +23,11 @@ from vos_tf.config import layered, parse_assignments
 from vos_tf.datasets.registry import dataset_names
 from vos_tf.inference.options import SharedOptions
 from vos_tf.jobs.run_config import SECTIONS, run_config
-from vos_tf.methods.cosnet.segmenter import Options as COSNetOptions
+from vos_tf.methods.cosnet.options import Options as COSNetOptions
 from vos_tf.methods.osvos.options import Options as OSVOSOptions
 from vos_tf.methods.osvos.options import default_options
 from vos_tf.methods.registry import get_method
-from vos_tf.methods.rvos.segmenter import OneShotOptions, ZeroShotOptions
+from vos_tf.methods.rvos.options import OneShotOptions, ZeroShotOptions
 from vos_tf.methods.s2s.options import Options as S2SOptions
 
 SCRIPTS = {"VOS.py": "train", "VOS_evaluate.py": "evaluate", "preprocess.py": "preprocess"}

@@ -10,8 +10,7 @@ import pytest
 import yaml
 from docs_pages import DOCS, python_blocks, table_rows
 
-from vos_tf.inference.refinement.crf import CRFSettings
-from vos_tf.inference.refinement.snapping import SnappingSettings
+from vos_tf.inference.refinement.settings import CRFSettings, SnappingSettings
 from vos_tf.media.images import write_image
 from vos_tf.media.label_maps import write_label_map
 

@@ -11,7 +11,7 @@ from docs_pages import DOCS, table_rows
 
 from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.objective import Settings
-from vos_tf.methods.rvos.segmenter import OneShotOptions, ZeroShotOptions
+from vos_tf.methods.rvos.options import OneShotOptions, ZeroShotOptions
 
 
 def table(first: str, column: int) -> dict[str, Any]:

@@ -17,17 +17,17 @@ import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
-from vos_tf.methods.s2s.segmenter import Segmenter
+from vos_tf.methods.s2s.segmenter import S2SSegmenter
 
 
 @pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
+def segmenter() -> S2SSegmenter:
     keras.utils.set_random_seed(3)  # with some weights, objects tie in a pixel
     return vos_tf.build("s2s", trunk="small", size=(32, 48), state_filters=8, decoder_filters=(8, 6, 4))
 
 
 @pytest.fixture(scope="module")
-def folder(segmenter: Segmenter, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(segmenter: S2SSegmenter, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "saved_model"
     export_saved_model(segmenter.network, path)
     return path
@@ -48,7 +48,7 @@ np.save(sys.argv[3], out["labels"].numpy())
 """
 
 
-def test_it_loads_with_nothing_but_tensorflow(segmenter: Segmenter, folder: Path, tmp_path: Path) -> None:
+def test_it_loads_with_nothing_but_tensorflow(segmenter: S2SSegmenter, folder: Path, tmp_path: Path) -> None:
     frames, labels = made_up_clip()
     np.savez(tmp_path / "clip.npz", frames=frames[None], labels=labels[None])
     arguments = [str(folder), str(tmp_path / "clip.npz"), str(tmp_path / "out.npy")]
@@ -58,7 +58,7 @@ def test_it_loads_with_nothing_but_tensorflow(segmenter: Segmenter, folder: Path
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy")[0], wanted)
 
 
-def test_parity_report(segmenter: Segmenter, folder: Path) -> None:
+def test_parity_report(segmenter: S2SSegmenter, folder: Path) -> None:
     report = check_saved_model(segmenter, folder)
     assert report.probability_difference <= 1e-5
     assert report.pixels_different == 0
@@ -67,7 +67,7 @@ def test_parity_report(segmenter: Segmenter, folder: Path) -> None:
 
 @pytest.mark.parametrize(("size", "objects"), [((33, 51), 1), ((120, 90), 3)])
 def test_any_size_and_number_of_objects(
-    segmenter: Segmenter, folder: Path, size: tuple[int, int], objects: int
+    segmenter: S2SSegmenter, folder: Path, size: tuple[int, int], objects: int
 ) -> None:
     frames, labels = made_up_clip(3, size, objects)
     module = tf.saved_model.load(str(folder))
@@ -109,7 +109,7 @@ def test_step_takes_one_image_for_all_objects(folder: Path) -> None:
 
 
 def test_a_failed_export_leaves_the_old_one(
-    segmenter: Segmenter, folder: Path, monkeypatch: pytest.MonkeyPatch
+    segmenter: S2SSegmenter, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("disk full")
@@ -122,7 +122,7 @@ def test_a_failed_export_leaves_the_old_one(
     assert (folder / "saved_model.pb").read_bytes() == before
 
 
-def test_a_folder_of_other_things_is_never_replaced(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_a_folder_of_other_things_is_never_replaced(segmenter: S2SSegmenter, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("years of work")
     with pytest.raises(VosError, match="expected a new folder, or a SavedModel to replace, found something else"):
         export_saved_model(segmenter.network, tmp_path)

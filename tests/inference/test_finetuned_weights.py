@@ -14,7 +14,7 @@ import vos_tf
 from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.inference.dataset_run import is_done, result_path, segment_dataset
-from vos_tf.methods.osvos.segmenter import OneShotSession
+from vos_tf.methods.osvos.segmenter import OSVOSSession
 from vos_tf.methods.registry import get_method
 from vos_tf.training.finetune import Finetuner
 
@@ -81,16 +81,16 @@ def test_an_interrupted_run_continues_as_if_it_was_not(
     parent: Any, finished: Path, world: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     last = world.videos[-1]
-    original = OneShotSession.step
+    original = OSVOSSession.step
 
-    def step(self: OneShotSession, frame: Any, name: str | None = None) -> Any:
+    def step(self: OSVOSSession, frame: Any, name: str | None = None) -> Any:
         if self._name == last.name and name == last.frame_names[3]:
             raise KeyboardInterrupt
         return original(self, frame, name)
 
     segmenter = segmenter_of(parent, tmp_path / "adapted")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(OneShotSession, "step", step)
+        patch.setattr(OSVOSSession, "step", step)
         segment_dataset(segmenter, world, tmp_path)
     assert is_done(tmp_path, world.videos[0])
     assert not is_done(tmp_path, last)
@@ -107,8 +107,8 @@ def test_another_mask_parent_or_setting_is_learned_anew(
     parent: Any, finished: Path, world: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = world.videos[0]
-    frames = [vos_tf.inference.session.read_frame(video, path) for path in video.frames[:2]]
-    labels = vos_tf.inference.session.joining_mask(video, video.frame_names[0])
+    frames = [vos_tf.inference.video_frames.read_frame(video, path) for path in video.frames[:2]]
+    labels = vos_tf.inference.video_frames.joining_mask(video, video.frame_names[0])
     assert labels is not None
     runs = count_runs(monkeypatch)
     other_mask = labels.copy()

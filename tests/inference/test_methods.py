@@ -9,9 +9,9 @@ import pytest
 import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.options import result_options
-from vos_tf.methods.osvos.segmenter import OneShotSegmenter
+from vos_tf.methods.osvos.segmenter import OSVOSSegmenter
 from vos_tf.methods.registry import get_method
-from vos_tf.methods.s2s.segmenter import Segmenter
+from vos_tf.methods.s2s.segmenter import S2SSegmenter
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ def s2s() -> Any:
 
 
 def test_each_model_has_its_own(osvos: Any, s2s: Any) -> None:
-    assert isinstance(get_method("s2s").make_segmenter(s2s), Segmenter)
-    assert isinstance(get_method("osvos").make_segmenter(osvos), OneShotSegmenter)
-    with pytest.raises(VosError, match=r"expected one that segments videos .* found 'unknown'"):
+    assert isinstance(get_method("s2s").make_segmenter(s2s), S2SSegmenter)
+    assert isinstance(get_method("osvos").make_segmenter(osvos), OSVOSSegmenter)
+    with pytest.raises(VosError, match=r"model: expected one of .*, found 'unknown'"):
         get_method("unknown").make_segmenter(osvos)
 
 
@@ -46,7 +46,7 @@ def test_given_options_change_nothing_but_themselves(osvos: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"objects_per_call": 2}, r"option objects_per_call: expected an option of osvos \(finetune, "),
+        ({"objects_per_call": 2}, r"option objects_per_call: expected an option of osvos \(test_scales, .*finetune, "),
         ({"finetune": {"step": 3}}, r"option finetune\.step: expected .*did you mean 'steps'\?"),
         ({"finetune": {"augment": {"rotate": 3}}}, r"option finetune\.augment\.rotate: expected an option"),
         ({"finetune": {"steps": "many"}}, r"finetune\.steps: .* found 'many'"),
@@ -62,7 +62,7 @@ def test_foreign_and_impossible_options_are_refused(osvos: Any, given: dict[str,
 
 
 def test_options_of_osvos_are_none_of_s2s(s2s: Any) -> None:
-    with pytest.raises(VosError, match=r"option short_side: expected an option of s2s \(objects_per_call, .*found one"):
+    with pytest.raises(VosError, match=r"option short_side: expected an option of s2s .*objects_per_call, .*found one"):
         get_method("s2s").resolve_options(s2s, {"short_side": 3})
     with pytest.raises(VosError, match=r"option finetune\.trainable: expected an option of s2s \(finetune\.steps, "):
         get_method("s2s").resolve_options(s2s, {"finetune": {"trainable": "head"}})
@@ -92,6 +92,6 @@ def test_the_authors_settings_belong_to_their_trunk() -> None:
 
 def test_the_api_takes_options(osvos: Any) -> None:
     segmenter = vos_tf.build("osvos", trunk="small", side_filters=4, options={"finetune": {"steps": 5}})
-    assert isinstance(segmenter, OneShotSegmenter)
+    assert isinstance(segmenter, OSVOSSegmenter)
     assert segmenter.options.finetune.steps == 5
     assert segmenter.network.settings.side_filters == 4

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vos_tf.inference.prefetch import WAITING, Behind, ahead
+from vos_tf.inference.prefetch import WAITING, BackgroundWriter, prefetch
 
 
 def test_items_come_in_order_and_only_a_few_are_made_ahead() -> None:
@@ -20,7 +20,7 @@ def test_items_come_in_order_and_only_a_few_are_made_ahead() -> None:
             threads.add(threading.get_ident())
             yield index
 
-    for taken, item in enumerate(ahead(items())):
+    for taken, item in enumerate(prefetch(items())):
         assert item == taken
         assert len(made) <= taken + 1 + WAITING
     assert taken == 29
@@ -36,14 +36,14 @@ def test_errors_keep_their_place() -> None:
 
     taken = []
     with pytest.raises(ValueError, match="broken"):
-        for item in ahead(items()):
+        for item in prefetch(items()):
             taken.append(item)
     assert taken == [1, 2]
 
 
 def test_nothing_is_made_after_the_caller_has_stopped() -> None:
     made: list[int] = []
-    items = ahead(made.append(index) or index for index in range(100))  # type: ignore[func-returns-value]
+    items = prefetch(made.append(index) or index for index in range(100))  # type: ignore[func-returns-value]
     assert next(items) == 0
     items.close()  # type: ignore[attr-defined]
     count = len(made)
@@ -53,13 +53,13 @@ def test_nothing_is_made_after_the_caller_has_stopped() -> None:
 
 
 def test_none_is_an_item_and_nothing_gives_nothing() -> None:
-    assert list(ahead(iter([None, 0, None]))) == [None, 0, None]
-    assert list(ahead(iter(()))) == []
+    assert list(prefetch(iter([None, 0, None]))) == [None, 0, None]
+    assert list(prefetch(iter(()))) == []
 
 
 def test_work_is_done_in_order_and_before_the_block_ends() -> None:
     done: list[int] = []
-    with Behind() as behind:
+    with BackgroundWriter() as behind:
         for index in range(20):
             behind.put(lambda index=index: done.append(index))  # type: ignore[misc]
             assert len(done) >= index - WAITING
@@ -69,7 +69,7 @@ def test_work_is_done_in_order_and_before_the_block_ends() -> None:
 def test_work_waits_for_the_one_before() -> None:
     goes_on = threading.Event()
     done: list[int] = []
-    with Behind() as behind:
+    with BackgroundWriter() as behind:
         behind.put(lambda: (goes_on.wait(5), done.append(0))[1])
         behind.put(lambda: done.append(1))
         assert done == []
@@ -83,10 +83,10 @@ def test_errors_of_work_come_up() -> None:
     def fail() -> None:
         raise OSError("full")
 
-    with pytest.raises(OSError, match="full"), Behind() as behind:
+    with pytest.raises(OSError, match="full"), BackgroundWriter() as behind:
         behind.put(fail)
     started = 0
-    with pytest.raises(OSError, match="full"), Behind() as behind:
+    with pytest.raises(OSError, match="full"), BackgroundWriter() as behind:
         behind.put(fail)
         for started in range(100):  # noqa: B007
             behind.put(lambda: done.append(1))
@@ -95,7 +95,7 @@ def test_errors_of_work_come_up() -> None:
 
 def test_what_waits_is_done_when_the_block_is_broken_off() -> None:
     done: list[int] = []
-    with pytest.raises(KeyboardInterrupt), Behind() as behind:
+    with pytest.raises(KeyboardInterrupt), BackgroundWriter() as behind:
         for index in range(3):
             behind.put(lambda index=index: done.append(index))  # type: ignore[misc]
         raise KeyboardInterrupt

@@ -12,9 +12,9 @@ import tensorflow as tf
 import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergingGraph
-from vos_tf.inference.prefetch import ahead
+from vos_tf.inference.prefetch import prefetch
 from vos_tf.methods.s2s.options import Options
-from vos_tf.methods.s2s.segmenter import Segmenter
+from vos_tf.methods.s2s.segmenter import S2SSegmenter
 
 SIZE = (32, 48)
 
@@ -53,7 +53,7 @@ def by_hand(network: Any, clip: list[np.ndarray], labels: np.ndarray, every: int
 @pytest.mark.parametrize(("every", "step_first"), [(0, False), (1, False), (3, False), (0, True), (3, True), (1, True)])
 def test_states_against_the_network_by_hand(network: Any, every: int, step_first: bool) -> None:
     clip = frames(8)
-    segmenter = Segmenter(network, options=Options(restart_every=every, step_first=step_first))
+    segmenter = S2SSegmenter(network, options=Options(restart_every=every, step_first=step_first))
     wanted = by_hand(network, clip, labels_of(1, 2), every, step_first=step_first)
     results = list(segmenter.stream(clip, first=labels_of(1, 2)))
     for result, maps in zip(results[1:], wanted, strict=True):
@@ -69,14 +69,14 @@ def test_states_of_several_cells_are_begun_again_together() -> None:
     settings = {"preset": "rs2s", "size": SIZE, "state_filters": 8, "decoder_filters": (8, 6, 4)}
     several = vos_tf.build("s2s", trunk="small", **settings).network
     assert len(several.cells) > 1
-    results = list(Segmenter(several, options=Options(restart_every=2)).stream(frames(4), first=labels_of(1)))
+    results = list(S2SSegmenter(several, options=Options(restart_every=2)).stream(frames(4), first=labels_of(1)))
     for result, maps in zip(results[1:], by_hand(several, frames(4), labels_of(1), 2, step_first=False), strict=True):
         np.testing.assert_allclose(result.probabilities[0], maps, atol=1e-5)
 
 
 def test_every_object_is_begun_again_at_its_own_time(network: Any) -> None:
     clip = frames(9)
-    segmenter = Segmenter(network, options=Options(restart_every=3, objects_per_call=1))
+    segmenter = S2SSegmenter(network, options=Options(restart_every=3, objects_per_call=1))
     late = np.zeros(SIZE, np.uint8)
     late[20:30, 20:40] = 8
     alone = list(segmenter.stream(clip[2:], first=late))
@@ -96,12 +96,12 @@ def test_every_object_is_begun_again_at_its_own_time(network: Any) -> None:
 def test_prepared_frames_and_labels_that_are_asked_for_later(network: Any) -> None:
     """Frames encoded before their turn, in another thread; results that are looked at when all is over."""
     clip = frames(7)
-    segmenter = Segmenter(network, options=Options(restart_every=4))
+    segmenter = S2SSegmenter(network, options=Options(restart_every=4))
     wanted = list(segmenter.stream(clip, masks={"0": labels_of(3), "3": labels_of(0, 8)}))
     assert np.ptp(wanted[2].probabilities) > 1e-4
     session = segmenter.session(size=SIZE)
     results = []
-    for index, frame in enumerate(ahead(session.prepare(frame) for frame in clip)):
+    for index, frame in enumerate(prefetch(session.prepare(frame) for frame in clip)):
         if index in (0, 3):
             session.add(labels_of(3) if index == 0 else labels_of(0, 8))
         results.append(session.step(frame))

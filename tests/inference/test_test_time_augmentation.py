@@ -14,7 +14,7 @@ from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.options import result_options
 from vos_tf.inference.test_time_augmentation import View, ViewsSegmenter, ViewsSession, resized, views
-from vos_tf.methods.osvos.segmenter import OneShotSegmenter
+from vos_tf.methods.osvos.segmenter import OSVOSSegmenter
 from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.segmenter import RVOSSegmenter
 
@@ -86,8 +86,8 @@ def test_merging_is_the_methods_own(one_shot: Any) -> None:
     for session in sessions:
         session.add(labels)
         session.step(frames[0])
-    look = sessions[0].look(frames[1])
-    sessions[1].look(frames[1])
+    look = sessions[0].predict(frames[1])
+    sessions[1].predict(frames[1])
     np.testing.assert_array_equal(sessions[0].finish(look).labels, sessions[1].finish(look).labels)
 
 
@@ -99,10 +99,10 @@ class _Proposing:
     def __init__(self, maps: np.ndarray, order: list[int]) -> None:
         self._maps, self._order = maps, order
 
-    def look(self, frame: np.ndarray, name: str | None = None) -> Any:
-        from vos_tf.inference.session import Look
+    def predict(self, frame: np.ndarray, name: str | None = None) -> Any:
+        from vos_tf.inference.session import RawPrediction
 
-        return Look(frame, "0", frame[..., 0], self._maps[int(frame[0, 0, 0])][self._order])
+        return RawPrediction(frame, "0", frame[..., 0], self._maps[int(frame[0, 0, 0])][self._order])
 
     def finish(self, look: Any) -> Any:
         return look.probabilities
@@ -175,7 +175,7 @@ def test_methods_without_memory_average_themselves() -> None:
         network, {"test_scales": [0.5, 1.0], "crf": {"enabled": True, "steps": 2}}
     )
     segmenter = get_method("osvos").make_segmenter(network, None, options)
-    assert isinstance(segmenter, OneShotSegmenter)
+    assert isinstance(segmenter, OSVOSSegmenter)
     assert segmenter.options.test_scales == (0.5, 1.0)
     assert segmenter.merging.refine is not None
     assert result_options(options)["crf"]["steps"] == 2

@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from vos_tf.commands.main import app
-from vos_tf.datasets import Dataset, Video, open_dataset
+from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
-from vos_tf.inference.dataset_run import Besides, is_done, result_path, segment_dataset
-from vos_tf.inference.merging.graph import MergingGraph
+from vos_tf.inference.dataset_run import is_done, result_path, segment_dataset
 from vos_tf.inference.merging.rules import MergeRule
-from vos_tf.inference.session import Session
+from vos_tf.inference.results_folder import ExtraOutputs
+from vos_tf.inference.session import Session, VideoSegmenter
 from vos_tf.jobs.merge import merge_folder
 from vos_tf.media.images import write_image
 from vos_tf.media.label_maps import read_label_map
@@ -41,19 +41,14 @@ class Blurred(Session):
         return self._maps
 
 
-class BlurredSegmenter:
-    needs_masks = True
-
+class BlurredSegmenter(VideoSegmenter):
     def __init__(self, rule: MergeRule) -> None:
-        self.merging = MergingGraph(rule)
-        self.opened: list[str] = []
+        super().__init__(None, rule=rule)
+        self.opened: list[str | None] = []
 
-    def check_video(self, video: Video) -> None:
-        """Any will do."""
-
-    def session_for(self, video: Video) -> Blurred:
-        self.opened.append(video.name)
-        return Blurred(video.size, self.merging)
+    def session(self, size: tuple[int, int], name: str | None = None, **_: Any) -> Blurred:
+        self.opened.append(name)
+        return Blurred(size, self.merging)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +68,7 @@ def label_maps(folder: Path, dataset: Dataset) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("rule", [MergeRule("argmax", 0.4), MergeRule("last_wins", 0.3), MergeRule("soft_aggregation")])
 def test_saved_maps_merge_to_the_same_label_maps(world: Dataset, tmp_path: Path, rule: MergeRule) -> None:
     for kind in ("png", "npz"):
-        segment_dataset(BlurredSegmenter(rule), world, tmp_path / kind, Besides(probabilities=kind))
+        segment_dataset(BlurredSegmenter(rule), world, tmp_path / kind, ExtraOutputs(probabilities=kind))
         merge_folder(tmp_path / kind / "probabilities", tmp_path / f"merged {kind}", rule, workers=2)
         wanted, found = label_maps(tmp_path / kind, world), label_maps(tmp_path / f"merged {kind}", world)
         objects = [i for video in world.videos for i in video.object_ids]
@@ -90,7 +85,7 @@ def test_maps_are_continued_where_they_are_missing(world: Dataset, tmp_path: Pat
     first = BlurredSegmenter(MergeRule())
     segment_dataset(first, world, tmp_path)
     plain = {name: labels.tobytes() for name, labels in label_maps(tmp_path, world).items()}
-    with_maps = Besides(probabilities="png")
+    with_maps = ExtraOutputs(probabilities="png")
     assert not is_done(tmp_path, world.videos[0], with_maps)
     for _ in range(2):  # the second time there is nothing to do
         segment_dataset(first, world, tmp_path, with_maps)
@@ -106,7 +101,7 @@ def test_maps_are_continued_where_they_are_missing(world: Dataset, tmp_path: Pat
     segment_dataset(first, world, tmp_path, with_maps)
     assert first.opened[-1] == video.name
     assert {path: path.read_bytes() for path in maps} == content
-    assert not is_done(tmp_path, video, Besides(probabilities="npz"))
+    assert not is_done(tmp_path, video, ExtraOutputs(probabilities="npz"))
 
 
 def test_a_run_that_was_cut_off_is_not_taken_for_done(
@@ -125,8 +120,8 @@ def test_a_run_that_was_cut_off_is_not_taken_for_done(
 
     monkeypatch.setattr("vos_tf.inference.dataset_run.write_probabilities", cut_off)
     with pytest.raises(OSError, match="no space left"):
-        segment_dataset(segmenter, replace(world, videos=(video,)), tmp_path, Besides(probabilities="png"))
-    assert not is_done(tmp_path, video, Besides(probabilities="png"))
+        segment_dataset(segmenter, replace(world, videos=(video,)), tmp_path, ExtraOutputs(probabilities="png"))
+    assert not is_done(tmp_path, video, ExtraOutputs(probabilities="png"))
 
 
 def test_merging_continues_and_notices_new_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +186,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_maps_hold_the_given_mask_where_an_object_joins(world: Dataset, tmp_path: Path) -> None:
-    segment_dataset(BlurredSegmenter(MergeRule()), world, tmp_path, Besides(probabilities="npz"))
+    segment_dataset(BlurredSegmenter(MergeRule()), world, tmp_path, ExtraOutputs(probabilities="npz"))
     for video in world.videos:
         for item in video.objects:
             path = tmp_path / "probabilities" / video.name / f"{item.first_frame}_object_{item.id:03d}.npz"

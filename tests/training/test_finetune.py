@@ -13,7 +13,8 @@ from keras import ops
 
 from vos_tf.errors import VosError
 from vos_tf.models.parameter_groups import ParameterGroup
-from vos_tf.training.finetune import Finetuner, FinetuneSettings
+from vos_tf.training.finetune import Finetuner
+from vos_tf.training.finetune_settings import FinetuneSettings
 
 SETTINGS = FinetuneSettings(steps=6, learning_rate=0.05)
 

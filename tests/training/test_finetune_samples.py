@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID
 from vos_tf.pipeline.options import AugmentOptions
-from vos_tf.training.finetune import FinetuneSettings
 from vos_tf.training.finetune_samples import AnnotatedFrame, FrameSamples
+from vos_tf.training.finetune_settings import FinetuneSettings
 
 SIZE = (40, 60)
 LABELS = np.zeros(SIZE, np.uint8)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from vos_tf.inference.graph import VideoGraph, nearest, shrink_or_grow
+from vos_tf.inference.graph import VideoGraph
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
+from vos_tf.inference.resizing import nearest, shrink_or_grow
 from vos_tf.inference.session import VideoSegmenter
 from vos_tf.media.label_maps import VOID, object_ids
 from vos_tf.models.video_network import VideoNetwork

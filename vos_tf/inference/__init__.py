@@ -1,1 +1,1 @@
-"""The Segmenter and its session; merging of objects."""
+"""Segmenters and their sessions; merging of objects."""

@@ -2,51 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.datasets.types import Video
-from vos_tf.inference.session import FrameResult
-from vos_tf.media.label_maps import VOID, LabelMap
+from vos_tf.inference.merging.graph import MergingGraph
+from vos_tf.inference.session import Session, VideoSegmenter
+from vos_tf.inference.video_frames import Frames
+from vos_tf.media.label_maps import LabelMap
 
 
-class FirstMaskSession:
+class FirstMaskSession(Session):
     """A session that repeats masks; where they overlap, the object that joined later is on top."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        self._labels: LabelMap = np.zeros(size, np.uint8)
-        self._frames = 0
+    def __init__(self, size: tuple[int, int], merging: MergingGraph) -> None:
+        super().__init__(size, merging)
+        self._masks: LabelMap = np.zeros(self.size, np.uint8)
 
-    def add(self, labels: LabelMap) -> None:
-        """Give the masks of objects that join in the next frame; see `vos_tf.inference.session.Session.add`."""
-        self._labels = np.where((labels > 0) & (labels != VOID), labels, self._labels)
+    def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
+        self._masks = np.where(np.isin(labels, ids), labels, self._masks)
 
-    def prepare(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The frame; nothing can be known before its turn."""
-        return frame
+    def _keep(self, indices: Sequence[int]) -> None:
+        kept = [self._ids[index] for index in indices]
+        self._masks = np.where(np.isin(self._masks, kept), self._masks, np.uint8(0))
 
-    def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
-        """The masks given so far, whatever the frame shows."""
-        ids = tuple(int(i) for i in np.unique(self._labels) if i)
-        maps = np.stack([self._labels == i for i in ids]) if ids else np.zeros((0, *self._labels.shape), bool)
-        self._frames += 1
-        labels = self._labels  # replaced, never changed
-        return FrameResult(ids, name or str(self._frames - 1), lambda: labels.copy(), maps)
+    def _advance(self, frame: NDArray[np.uint8]) -> Any:
+        return tf.constant(np.stack([self._masks == i for i in self._ids]), tf.float32)
 
 
-class FirstMaskSegmenter:
-    """Stands in for a `VideoSegmenter` where only sessions are needed."""
+class FirstMaskSegmenter(VideoSegmenter):
+    """A segmenter that has no network."""
 
-    needs_masks = True
-    protocol: str | None = None
+    def __init__(self) -> None:
+        none: Any = None
+        super().__init__(none)
 
-    def check_video(self, video: Video) -> None:
-        """Any video will do."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FirstMaskSegmenter, ()
 
-    def session(self, size: tuple[int, int]) -> FirstMaskSession:
-        """A session for one video of frames ``(H, W)``."""
-        return FirstMaskSession(size)
-
-    def session_for(self, video: Video) -> FirstMaskSession:
-        """A session for a video of a data set."""
-        return self.session(video.size)
+    def session(
+        self,
+        size: tuple[int, int],
+        name: str | None = None,
+        *,
+        frames: Frames | None = None,
+        video: Video | None = None,
+    ) -> FirstMaskSession:
+        """See `VideoSegmenter.session`."""
+        return FirstMaskSession(size, self.merging)

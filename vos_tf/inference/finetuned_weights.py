@@ -91,3 +91,18 @@ class AdaptedStore:
     def _made_from(self, ids: Sequence[int], frames: Sequence[AnnotatedFrame]) -> Any:
         content = {**self._origin, "objects": list(ids), "frames": frames_digest(frames)}
         return json.loads(json.dumps(content))
+
+
+def adapted_store(folder: str, model: str, network: VideoNetwork, **decisive: Any) -> AdaptedStore | None:
+    """Where weights are kept that were adapted from those that ``network`` has now.
+
+    Args:
+        folder: See `AdaptedStore`; empty: they are not kept.
+        model: The model's name.
+        network: The parent.
+        **decisive: The options that decide the adaptation.
+    """
+    if not folder:
+        return None
+    origin = {"parent": weights_digest(network), "network": network.get_config()["settings"], **decisive}
+    return AdaptedStore(Path(folder), model, origin)

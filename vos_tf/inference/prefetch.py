@@ -16,7 +16,7 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def prefetch(items: Iterator[T]) -> Iterator[T]:
     """The same items; the next few are made in a thread while the caller is busy with one. Errors keep their place."""
     pool = ThreadPoolExecutor(1)
     coming: deque[Future[T | object]] = deque(pool.submit(next, items, _END) for _ in range(WAITING))
@@ -28,7 +28,7 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Behind:
+class BackgroundWriter:
     """Does pieces of work in a thread while the caller goes on; all are done when its block ends, however it ends."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Behind:
         while len(self._waiting) > WAITING:
             self._waiting.popleft().result()
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vos_tf.errors import VosError
 from vos_tf.files import write_json
@@ -20,7 +20,7 @@ _OTHERS = {
 
 
 @dataclass(frozen=True)
-class Scenario:
+class Provenance:
     """What a results folder was made with; kept in it.
 
     Attributes:
@@ -36,7 +36,24 @@ class Scenario:
     settings: dict[str, Any]
 
 
-def claim_results(folder: Path, scenario: Scenario, option: str = "--scenario-name") -> None:
+class ExtraOutputs(NamedTuple):
+    """What is written beside label maps.
+
+    Attributes:
+        instances: Probability from which a pixel belongs to an object's own mask, which may overlap with others'
+            (`vos_tf.inference.object_masks`); ``None``: no such masks.
+        probabilities: Kind of the files of probability maps (`vos_tf.media.probability_maps`), ``png`` or ``npz``;
+            empty: none.
+    """
+
+    instances: float | None = None
+    probabilities: str = ""
+
+
+LABELS_ONLY = ExtraOutputs()
+
+
+def claim_results(folder: Path, scenario: Provenance, option: str = "--scenario-name") -> None:
     """Mark ``folder`` as holding results of ``scenario``.
 
     Args:

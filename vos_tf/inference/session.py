@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,14 +17,16 @@ from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule, MergingGraph
 from vos_tf.inference.merging.logit_maps import LogitMaps, join_maps
 from vos_tf.inference.merging.numpy_merge import mean_inside, whole
-from vos_tf.media.images import read_image
+from vos_tf.inference.options import SharedOptions
+from vos_tf.inference.refinement.crf import refine_probabilities
+from vos_tf.inference.video_frames import Frames, joining_mask, named_frames
 from vos_tf.media.label_maps import VOID, LabelMap, object_ids
 from vos_tf.models.video_network import VideoNetwork
 
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What a session says of one frame. What is not asked for may never be computed.
+    """What a session says of one frame. What is not asked for may never be computed; what is sent elsewhere, is.
 
     Attributes:
         object_ids: The objects followed, in the order of ``probabilities``.
@@ -34,13 +35,13 @@ class FrameResult:
 
     object_ids: tuple[int, ...]
     name: str
-    _label: Callable[[], LabelMap] = field(repr=False)
+    _labels: LabelMap | Callable[[], LabelMap] = field(repr=False)
     _probabilities: Any = field(repr=False)
 
     @cached_property
     def labels(self) -> LabelMap:
         """Label map uint8 ``(H, W)`` at the video's own size."""
-        return self._label()
+        return self._labels() if callable(self._labels) else self._labels
 
     @cached_property
     def confidences(self) -> NDArray[np.float32]:
@@ -54,9 +55,12 @@ class FrameResult:
         """float32 ``(N, H, W)``, 0..1, one map per object, before merging."""
         return np.asarray(self._probabilities, np.float32)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrameResult, (self.object_ids, self.name, self.labels, self.probabilities)
 
-class Look(NamedTuple):
-    """What a session sees in a frame before objects are refined and merged.
+
+class RawPrediction(NamedTuple):
+    """What a session says of a frame before objects are refined and merged.
 
     Attributes:
         frame: RGB uint8 ``(H, W, 3)``.
@@ -71,36 +75,63 @@ class Look(NamedTuple):
     probabilities: Any
 
 
-class FollowsObjects(Protocol):
-    """What a session can do, whatever it is made of; see `Session`."""
+class ObjectSession(ABC):
+    """Follows objects through one video. Memory is constant in the number of frames and linear in the objects."""
 
     @property
+    @abstractmethod
     def object_ids(self) -> tuple[int, ...]:
         """Ids of the objects followed so far, in the order they joined."""
 
+    @abstractmethod
     def add(self, labels: LabelMap) -> None:
-        """Give the masks of objects in the next frame."""
+        """Give the masks of objects in the *next* frame: new ids join, known ids start anew from their mask.
 
+        Args:
+            labels: Label map uint8 ``(H, W)``; 0 and 255 (void) say nothing.
+
+        Raises:
+            VosError: The size is not the video's, or there is no object.
+        """
+
+    @abstractmethod
     def remove(self, object_id: int) -> None:
-        """Stop following an object."""
+        """Stop following an object.
+
+        Raises:
+            VosError: No such object is followed.
+        """
 
     def prepare(self, frame: NDArray[np.uint8]) -> Any:
-        """What is known of a frame before its turn, to be given to ``step`` in its place; any thread may ask."""
+        """What is known of a frame before its turn, to be given to `step` in its place; any thread may ask.
+
+        Most methods know nothing, and give the frame itself.
+        """
+        return frame
 
     def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
-        """Segment the next frame."""
+        """Segment the next frame.
 
-    def look(self, frame: NDArray[np.uint8], name: str | None = None) -> Look:
-        """The first half of ``step``: all but what decides on labels."""
+        Args:
+            frame: RGB uint8 ``(H, W, 3)``.
+            name: Passed on to the result; the frame's number if not given.
 
-    def finish(self, look: Look) -> FrameResult:
-        """The second half of ``step``: refine, then label."""
+        Raises:
+            VosError: The frame has another size than the video.
+        """
+        return self.finish(self.predict(frame, name))
+
+    @abstractmethod
+    def predict(self, frame: NDArray[np.uint8], name: str | None = None) -> RawPrediction:
+        """The first half of `step`: all but what decides on labels."""
+
+    @abstractmethod
+    def finish(self, raw: RawPrediction) -> FrameResult:
+        """The second half of `step`: refine, then label."""
 
 
-class Session(ABC):
-    """Follows objects through one video. Memory is constant in the number of frames and linear in the objects.
-
-    A method says what it does when objects join, leave and go one frame further.
+class Session(ObjectSession):
+    """What sessions of most methods share: a method says what it does when objects join, leave and go a frame further.
 
     Args:
         size: ``(H, W)`` of the video's frames.
@@ -121,18 +152,11 @@ class Session(ABC):
 
     @property
     def object_ids(self) -> tuple[int, ...]:
-        """Ids of the objects followed so far, in the order they joined."""
+        """See `ObjectSession.object_ids`."""
         return self._ids
 
     def add(self, labels: LabelMap) -> None:
-        """Give the masks of objects in the *next* frame: new ids join, known ids start anew from their mask.
-
-        Args:
-            labels: Label map uint8 ``(H, W)``; 0 and 255 (void) say nothing.
-
-        Raises:
-            VosError: The size is not the video's, or there is no object.
-        """
+        """See `ObjectSession.add`."""
         labels = np.asarray(labels)
         if labels.shape != self.size or labels.dtype != np.uint8:
             raise VosError(
@@ -146,38 +170,15 @@ class Session(ABC):
         self._given = np.where(says_more, labels, self._given)
 
     def remove(self, object_id: int) -> None:
-        """Stop following an object.
-
-        Raises:
-            VosError: No such object is followed.
-        """
+        """See `ObjectSession.remove`."""
         if object_id not in self._ids:
             raise VosError(f"object {object_id}: expected one of the objects {list(self._ids)}, found no such object")
         keep = [index for index, known in enumerate(self._ids) if known != object_id]
         self._keep(keep)
         self._ids = tuple(self._ids[index] for index in keep)
 
-    def prepare(self, frame: NDArray[np.uint8]) -> Any:
-        """What is known of a frame before its turn, to be given to `step` in its place; any thread may ask.
-
-        Most methods know nothing, and give the frame itself.
-        """
-        return frame
-
-    def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
-        """Segment the next frame.
-
-        Args:
-            frame: RGB uint8 ``(H, W, 3)``.
-            name: Passed on to the result; the frame's number if not given.
-
-        Raises:
-            VosError: The frame has another size than the video.
-        """
-        return self.finish(self.look(frame, name))
-
-    def look(self, frame: NDArray[np.uint8], name: str | None = None) -> Look:
-        """The first half of `step`: all but what decides on labels."""
+    def predict(self, frame: NDArray[np.uint8], name: str | None = None) -> RawPrediction:
+        """See `ObjectSession.predict`."""
         frame = np.asarray(frame)
         name = name or str(self._frames)
         if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
@@ -202,27 +203,27 @@ class Session(ABC):
         if told:
             self._given = np.zeros(self.size, np.uint8)
         self._frames += 1
-        return Look(frame, name, given, probabilities)
+        return RawPrediction(frame, name, given, probabilities)
 
-    def finish(self, look: Look) -> FrameResult:
-        """The second half of `step`: refine, then label."""
-        probabilities = self._refined(look)
+    def finish(self, raw: RawPrediction) -> FrameResult:
+        """See `ObjectSession.finish`."""
+        probabilities = self._refined(raw)
         if isinstance(probabilities, LogitMaps):  # no later frame needs labels: whoever asks for them merges
-            later = partial(self.merging, probabilities, self._ids, look.given)
-            return FrameResult(self._ids, look.name, later, probabilities)
-        labels = self._label(look.frame, probabilities, look.given)
-        return FrameResult(self._ids, look.name, lambda: labels, probabilities)
+            later = partial(self.merging, probabilities, self._ids, raw.given)
+            return FrameResult(self._ids, raw.name, later, probabilities)
+        labels = self._label(raw.frame, probabilities, raw.given)
+        return FrameResult(self._ids, raw.name, labels, probabilities)
 
-    def _refined(self, look: Look) -> Any:
+    def _refined(self, raw: RawPrediction) -> Any:
         """Refined probabilities; those of objects whose masks are given in this frame stay."""
         if self.merging.refine is None:
-            return look.probabilities
-        joined = object_ids(look.given)
+            return raw.probabilities
+        joined = object_ids(raw.given)
         followed = [index for index, key in enumerate(self._ids) if key not in joined]
         if not followed:
-            return look.probabilities
-        maps = np.array(look.probabilities)
-        maps[followed] = self.merging.refine(look.frame, maps)[followed]
+            return raw.probabilities
+        maps = np.array(raw.probabilities)
+        maps[followed] = self.merging.refine(raw.frame, maps)[followed]
         return tf.constant(maps)
 
     def _label(self, frame: NDArray[np.uint8], probabilities: Any, given: LabelMap) -> LabelMap:
@@ -251,6 +252,7 @@ class VideoSegmenter(ABC):
     Args:
         network: The network.
         rule: How objects are merged.
+        options: How videos are segmented.
 
     Attributes:
         needs_masks: Whether objects are given by their first masks; else the network finds them itself.
@@ -267,19 +269,44 @@ class VideoSegmenter(ABC):
     protocol: str | None = None
     method: str = ""
 
-    def __init__(self, network: VideoNetwork, rule: MergeRule | None = None) -> None:
+    def __init__(
+        self, network: VideoNetwork, *, rule: MergeRule | None = None, options: SharedOptions | None = None
+    ) -> None:
         self.network = network
         self.rule = rule or MergeRule()
+        self.options = options or SharedOptions()
         if self.rule.name == "painted" and not self.paints:
             raise VosError(
                 "merge rule: expected argmax, soft_aggregation or last_wins, found painted, which needs first masks "
                 "and a model that segments first frames, too"
             )
         self.merging = MergingGraph(self.rule)
+        if self.options.crf.enabled:
+            self.merging.refine = partial(refine_probabilities, settings=self.options.crf)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        network = self.network
+        weights = (network.get_config(), network.get_weights())
+        return _restored, (type(self), type(network), *weights, self.rule, self.options), {"method": self.method}
 
     @abstractmethod
-    def session(self, size: tuple[int, int], name: str | None = None) -> FollowsObjects:
-        """A session for one video of frames ``(H, W)``, called ``name`` in messages."""
+    def session(
+        self,
+        size: tuple[int, int],
+        name: str | None = None,
+        *,
+        frames: Frames | None = None,
+        video: Video | None = None,
+    ) -> ObjectSession:
+        """A session for one video.
+
+        Args:
+            size: ``(H, W)`` of its frames.
+            name: What it is called in messages, and where anything is kept of it.
+            frames: Its frames, for methods that look at some before their turn. Such a method then has to be given all
+                of them in order; of what comes one by one it cannot see anything.
+            video: What is known of it instead, of which all may be used: its frames, and masks beyond the first.
+        """
 
     def check_video(self, video: Video) -> None:  # noqa: B027 - most methods take any video
         """Refuse a video whose objects cannot be followed.
@@ -288,19 +315,9 @@ class VideoSegmenter(ABC):
             VosError: It is one.
         """
 
-    def session_for(self, video: Video) -> FollowsObjects:
-        """A session for a video of a data set, with all that the data set knows of it."""
-        return self.session(video.size, video.name)
-
-    def session_through(
-        self, video: Video | Iterable[NDArray[np.uint8]], size: tuple[int, int], name: str | None = None
-    ) -> FollowsObjects:
-        """A session for a video of which nothing but the frames may be used; most methods do not look ahead."""
-        return self.session(size, name)
-
     def stream(
         self,
-        video: Video | Iterable[NDArray[np.uint8]],
+        video: Frames,
         first: LabelMap | None = None,
         *,
         masks: Mapping[str, LabelMap] | None = None,
@@ -323,7 +340,7 @@ class VideoSegmenter(ABC):
         Examples:
             >>> import numpy as np
             >>> import vos_tf
-            >>> segmenter = vos_tf.build("s2s", trunk="small")
+            >>> segmenter = vos_tf.load("s2s_small_synthetic")
             >>> frames = [np.full((60, 80, 3), 9 * t, np.uint8) for t in range(3)]
             >>> labels = np.zeros((60, 80), np.uint8)
             >>> labels[20:40, 30:50] = 1
@@ -335,13 +352,13 @@ class VideoSegmenter(ABC):
         if own and not isinstance(video, Video):
             raise VosError("stream: expected a mask of the first frame, or masks by frame, found neither")
         given = dict(masks or {})
-        session: FollowsObjects | None = None
-        for index, (name, frame) in enumerate(_named_frames(video)):
+        session: ObjectSession | None = None
+        for index, (name, frame) in enumerate(named_frames(video)):
             if session is None:
                 if nothing_given and isinstance(video, Video):
-                    session = self.session_for(video)
+                    session = self.session(video.size, video.name, video=video)
                 else:
-                    session = self.session_through(video, (frame.shape[0], frame.shape[1]))
+                    session = self.session((frame.shape[0], frame.shape[1]), frames=video)
             labels = first if index == 0 and first is not None else given.get(name)
             if labels is None and own and isinstance(video, Video):
                 labels = joining_mask(video, name)
@@ -350,53 +367,10 @@ class VideoSegmenter(ABC):
             yield session.step(frame, name)
 
 
-def joining_mask(video: Video, frame: str) -> LabelMap | None:
-    """Label map of the objects of a video whose first frame is ``frame``, with void; ``None`` if there are none.
-
-    Raises:
-        VosError: It cannot be read, or has another size than the video.
-    """
-    ids = [item.id for item in video.objects if item.first_frame == frame]
-    if not ids:
-        return None
-    labels = read_labels(video, frame)
-    found = np.where(np.isin(labels, [*ids, VOID]), labels, np.uint8(0))
-    return found if object_ids(found) else None
-
-
-def read_labels(video: Video, frame: str) -> LabelMap:
-    """The label map of an annotated frame.
-
-    Raises:
-        VosError: It cannot be read, or has another size than the video.
-    """
-    labels = video.read_mask(frame)
-    check_size(video, video.masks[frame], labels.shape)
-    return labels
-
-
-def read_frame(video: Video, path: Path) -> NDArray[np.uint8]:
-    """A frame of a video, RGB uint8 ``(H, W, 3)``.
-
-    Raises:
-        VosError: It cannot be read, or has another size than the video.
-    """
-    frame = read_image(path)
-    check_size(video, path, frame.shape)
-    return frame
-
-
-def check_size(video: Video, path: Path, shape: tuple[int, ...]) -> None:
-    """Refuse a file whose ``shape`` does not begin with the video's size."""
-    if shape[:2] != video.size:
-        expected, found = ("x".join(map(str, size)) for size in (video.size, shape[:2]))
-        raise VosError(f"{path}: expected {expected} pixels (height x width) like the video, found {found}")
-
-
-def _named_frames(video: Video | Iterable[NDArray[np.uint8]]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    if isinstance(video, Video):
-        for path in video.frames:
-            yield path.stem, read_frame(video, path)
-    else:
-        for index, frame in enumerate(video):
-            yield str(index), frame
+def _restored(
+    kind: type[VideoSegmenter], network: Any, config: Any, weights: Any, rule: MergeRule, options: SharedOptions
+) -> VideoSegmenter:
+    """A segmenter that was sent elsewhere."""
+    built = network.from_config(config)
+    built.set_weights(weights)
+    return kind(built, rule=rule, options=options)

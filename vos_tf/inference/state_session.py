@@ -1,43 +1,37 @@
-"""Objects that go through one network together, each with its state."""
+"""Sessions of networks with a state: objects go through one network together, each with its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.inference.graph import VideoGraph
+from vos_tf.inference.merging.graph import MergingGraph
 from vos_tf.inference.merging.logit_maps import maps_of
+from vos_tf.inference.options import StateOptions
+from vos_tf.inference.session import RawPrediction, Session
+from vos_tf.media.label_maps import LabelMap
 
 
-class Followers:
+class ObjectStates:
     """States of objects, from frame to frame.
 
     Args:
         graph: The network's graphs.
         size: ``(H, W)`` of the video's frames.
-        objects_per_call: Largest number of objects that go through the network together; 0: all.
-        restart_every: Frames after which an object goes on from its first state again; 0: never.
-        step_first: Whether the network also steps through the frame in which an object joins.
+        options: How many go through the network together, and from where they go on.
     """
 
-    def __init__(
-        self,
-        graph: VideoGraph,
-        size: tuple[int, int],
-        *,
-        objects_per_call: int = 0,
-        restart_every: int = 0,
-        step_first: bool = False,
-    ) -> None:
+    def __init__(self, graph: VideoGraph, size: tuple[int, int], options: StateOptions) -> None:
         self._graph = graph
         self._size = size
-        self._objects_per_call = objects_per_call
-        self._restart_every = restart_every
-        self._step_first = step_first
+        self._objects_per_call = options.objects_per_call
+        self._restart_every = options.restart_every
+        self._step_first = options.step_first
         self._ages = np.zeros(0, np.int64)  # steps of each object
         self._state: Any = None
         self._first: Any = None  # states to go on from again
@@ -88,6 +82,49 @@ class Followers:
             part = tf.nest.map_structure(lambda x: x[begin : begin + chunk], state)  # noqa: B023
             parts.append(self._graph.step(features, part))
         return _concatenate([logits for logits, _ in parts]), _concatenate([state for _, state in parts])
+
+
+class _Prepared(NamedTuple):
+    """A frame uint8 ``(H, W, 3)``, and its features."""
+
+    frame: NDArray[np.uint8]
+    features: Any
+
+
+class StateSession(Session):
+    """A session of a network with a state per object.
+
+    Args:
+        states: Where the objects' states will be.
+        size: ``(H, W)`` of the video's frames.
+        merging: How objects are merged.
+    """
+
+    def __init__(self, states: ObjectStates, size: tuple[int, int], merging: MergingGraph) -> None:
+        super().__init__(size, merging)
+        self._states = states
+        self._features: Any = None  # of the frame whose turn it is, if they are known
+
+    def prepare(self, frame: NDArray[np.uint8]) -> Any:
+        """The frame with its features, which the objects have no part in; see `ObjectSession.prepare`."""
+        return _Prepared(frame, self._states.encode(frame)) if self._ids else frame
+
+    def predict(self, frame: NDArray[np.uint8] | _Prepared, name: str | None = None) -> RawPrediction:
+        """See `ObjectSession.predict`."""
+        self._features = None
+        if isinstance(frame, _Prepared):
+            frame, self._features = frame
+        return super().predict(frame, name)
+
+    def _keep(self, indices: Sequence[int]) -> None:
+        self._states.keep(indices)
+
+    def _advance(self, frame: NDArray[np.uint8]) -> Any:
+        features = self._states.encode(frame) if self._features is None else self._features
+        return self._states.advance(features)
+
+    def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
+        self._states.join(frame, np.stack([labels == i for i in ids]))
 
 
 def _concatenate(states: Sequence[Any]) -> Any:

@@ -18,7 +18,9 @@ from scipy.optimize import linear_sum_assignment
 
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
-from vos_tf.inference.session import FollowsObjects, FrameResult, Look, VideoSegmenter
+from vos_tf.inference.resizing import shrink_or_grow
+from vos_tf.inference.session import FrameResult, ObjectSession, RawPrediction, VideoSegmenter
+from vos_tf.inference.video_frames import Frames
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.models.video_network import VideoNetwork
 
@@ -39,20 +41,31 @@ class View(NamedTuple):
         """Maps ``(N, H, W)`` as they lie in the frame itself."""
         return maps[..., ::-1] if self.flip else maps
 
+    def size(self, size: Sequence[int], least: int = 1) -> tuple[int, int]:
+        """``(h, w)`` at which a network that works at ``size`` sees this view; no side is below ``least``."""
+        height, width = (max(round(self.scale * side), least) for side in size)
+        return height, width
+
+    def see(self, images: Any, size: tuple[int, int] | None) -> Any:
+        """Images ``(N, H, W, 3)`` as a network is to see them at ``size``, float32, within a graph."""
+        images = shrink_or_grow(images, size)
+        return images[:, :, ::-1] if self.flip else images
+
+    def probabilities(self, logits: Any, size: tuple[Any, Any]) -> Any:
+        """Probabilities float32 ``(H, W, C)`` in a frame of that size, of logits ``(1, h, w, C)`` of what was seen."""
+        logits = tf.image.resize(tf.cast(logits, tf.float32), size, method="bilinear")
+        found = tf.sigmoid(logits)[0]
+        return found[:, ::-1] if self.flip else found
+
+
+def mean_of(maps: Sequence[Any]) -> Any:
+    """The mean of maps of one shape, within a graph."""
+    return tf.add_n(maps) / len(maps)
+
 
 def views(scales: Sequence[float], flip: bool) -> tuple[View, ...]:
     """All views, those not mirrored first."""
     return tuple(View(scale, mirrored) for mirrored in (False, True)[: 1 + flip] for scale in scales)
-
-
-def check_scales(scales: Sequence[float]) -> None:
-    """Refuse impossible test scales.
-
-    Raises:
-        VosError: There is none, or one below 0.05 or above 20.
-    """
-    if not scales or not all(0.05 <= scale <= 20 for scale in scales):
-        raise VosError(f"test_scales: expected factors from 0.05 to 20, found {tuple(scales)}")
 
 
 def resized(network: VideoNetwork, scale: float) -> Any:
@@ -67,6 +80,8 @@ def resized(network: VideoNetwork, scale: float) -> Any:
     """
     if scale == 1:
         return network
+    if network.settings.size is None:
+        raise VosError(f"test_scales: expected 1 for a network that works at the video's own size, found {scale}")
     height, width = network.settings.size
     step = math.gcd(32, height, width)
     size = tuple(max(round(scale * side / step), 1) * step for side in (height, width))
@@ -87,7 +102,7 @@ def segmenter_over_views(make: Callable[[Any], VideoSegmenter], network: VideoNe
     return ViewsSegmenter({scale: make(resized(network, scale)) for scale in dict.fromkeys(options.test_scales)}, looks)
 
 
-class ViewsSession:
+class ViewsSession(ObjectSession):
     """A session that runs another one for each view.
 
     Args:
@@ -96,45 +111,37 @@ class ViewsSession:
         proposals: Whether the objects are found by the sessions themselves, each with its own numbers.
     """
 
-    def __init__(self, sessions: Sequence[FollowsObjects], views: Sequence[View], *, proposals: bool) -> None:
+    def __init__(self, sessions: Sequence[ObjectSession], views: Sequence[View], *, proposals: bool) -> None:
         self._first = sessions[0]
         self._pairs = tuple(zip(sessions, views, strict=True))
         self._tables = [_Overlaps() for _ in self._pairs[1:]] if proposals else []
 
     @property
     def object_ids(self) -> tuple[int, ...]:
-        """See `Session.object_ids`."""
+        """See `ObjectSession.object_ids`."""
         return self._first.object_ids
 
     def add(self, labels: LabelMap) -> None:
-        """See `Session.add`."""
+        """See `ObjectSession.add`."""
         for session, view in self._pairs:
             session.add(view.of(labels))
 
     def remove(self, object_id: int) -> None:
-        """See `Session.remove`."""
+        """See `ObjectSession.remove`."""
         for session, _ in self._pairs:
             session.remove(object_id)
 
-    def prepare(self, frame: NDArray[np.uint8]) -> Any:
-        """See `Session.prepare`."""
-        return frame
-
-    def step(self, frame: NDArray[np.uint8], name: str | None = None) -> FrameResult:
-        """See `Session.step`."""
-        return self.finish(self.look(frame, name))
-
-    def look(self, frame: NDArray[np.uint8], name: str | None = None) -> Look:
-        """See `Session.look`; probabilities are the mean over the views."""
-        looks = [session.look(view.of(frame), name) for session, view in self._pairs]
-        maps = [view.back(np.asarray(look.probabilities)) for look, (_, view) in zip(looks, self._pairs, strict=True)]
+    def predict(self, frame: NDArray[np.uint8], name: str | None = None) -> RawPrediction:
+        """See `ObjectSession.predict`; probabilities are the mean over the views."""
+        raw = [session.predict(view.of(frame), name) for session, view in self._pairs]
+        maps = [view.back(np.asarray(each.probabilities)) for each, (_, view) in zip(raw, self._pairs, strict=True)]
         if self._tables:
             maps[1:] = [table.in_order(maps[0], own) for table, own in zip(self._tables, maps[1:], strict=True)]
-        return looks[0]._replace(probabilities=tf.constant(np.mean(maps, axis=0, dtype=np.float32)))
+        return raw[0]._replace(probabilities=tf.constant(np.mean(maps, axis=0, dtype=np.float32)))
 
-    def finish(self, look: Look) -> FrameResult:
-        """See `Session.finish`."""
-        return self._first.finish(look)
+    def finish(self, raw: RawPrediction) -> FrameResult:
+        """See `ObjectSession.finish`."""
+        return self._first.finish(raw)
 
 
 class _Overlaps:
@@ -165,23 +172,27 @@ class ViewsSegmenter(VideoSegmenter):
     def __init__(self, segmenters: dict[float, VideoSegmenter], views: Sequence[View]) -> None:
         self._main = main = segmenters[views[0].scale]
         self.needs_masks, self.paints, self.protocol = main.needs_masks, main.paints, main.protocol
-        super().__init__(main.network, main.rule)
+        super().__init__(main.network, rule=main.rule, options=main.options)
         self.merging = main.merging
-        self._segmenters = [segmenters[view.scale] for view in views]
+        self._segmenters = segmenters
         self._views = tuple(views)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ViewsSegmenter, (self._segmenters, self._views), {"method": self.method}
 
     def check_video(self, video: Video) -> None:
         """See `VideoSegmenter.check_video`."""
         self._main.check_video(video)
 
-    def session(self, size: tuple[int, int], name: str | None = None) -> ViewsSession:
-        """A session for one video of frames ``(H, W)``."""
-        return self._opened(self._main.session(size, name), size)
-
-    def session_for(self, video: Video) -> ViewsSession:
-        """A session for a video of a data set."""
-        return self._opened(self._main.session_for(video), video.size)
-
-    def _opened(self, first: FollowsObjects, size: tuple[int, int]) -> ViewsSession:
-        others = [segmenter.session(size) for segmenter in self._segmenters[1:]]
+    def session(
+        self,
+        size: tuple[int, int],
+        name: str | None = None,
+        *,
+        frames: Frames | None = None,
+        video: Video | None = None,
+    ) -> ViewsSession:
+        """See `VideoSegmenter.session`; methods that look ahead average over views themselves."""
+        first = self._main.session(size, name, frames=frames, video=video)
+        others = [self._segmenters[view.scale].session(size) for view in self._views[1:]]
         return ViewsSession([first, *others], self._views, proposals=not self.needs_masks)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vos_tf.datasets.given_masks import GivenMasks
-from vos_tf.inference.prefetch import ahead
+from vos_tf.inference.prefetch import prefetch
 from vos_tf.inference.session import FrameResult, VideoSegmenter
 from vos_tf.media.frame_source import FrameSource, TimedFrame
 
@@ -75,8 +75,8 @@ def segment_frames(
     first = next(frames)
     size = (first.image.shape[0], first.image.shape[1])
     known = SourceFrames(source) if source.lasting and source.length else iter(())
-    session = segmenter.session_through(known, size, source.name)
-    prepared = ahead((frame, session.prepare(frame.image)) for frame in chain([first], frames))
+    session = segmenter.session(size, source.name, frames=known)
+    prepared = prefetch((frame, session.prepare(frame.image)) for frame in chain([first], frames))
     for index, (frame, image) in enumerate(prepared):
         labels = masks.at(frame, first=index == 0)
         if labels is not None:

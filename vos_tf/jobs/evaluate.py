@@ -14,10 +14,11 @@ from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import ProblemsError, VosError
 from vos_tf.files import sha256
 from vos_tf.inference.baseline import FirstMaskSegmenter
-from vos_tf.inference.dataset_run import Besides, OpensSessions, segment_dataset
+from vos_tf.inference.dataset_run import segment_dataset
 from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.options import result_options
-from vos_tf.inference.results_folder import Scenario, claim_results
+from vos_tf.inference.results_folder import ExtraOutputs, Provenance, claim_results
+from vos_tf.inference.session import VideoSegmenter
 from vos_tf.jobs.run_config import RunConfig, read_run_config, run_config
 from vos_tf.media.probability_maps import PROBABILITY_KINDS
 from vos_tf.media.video_writer import check_video_writing
@@ -98,7 +99,7 @@ def evaluate_run(request: EvaluationRequest) -> None:
     claim_results(request.folder, scenario)
     for note in dataset.notes:
         sys.stderr.write(f"note: {note}\n")
-    besides = Besides(request.background if request.instances else None, request.probabilities)
+    besides = ExtraOutputs(request.background if request.instances else None, request.probabilities)
     segment_dataset(segmenter, dataset, request.folder, besides)
     if request.overlay:
         draw_overlays(dataset, request.folder)
@@ -111,12 +112,12 @@ def evaluate_run(request: EvaluationRequest) -> None:
     sys.stdout.write(f"masks: {request.folder}\n")
 
 
-def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[OpensSessions, Scenario]:
+def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[VideoSegmenter, Provenance]:
     where = (f"{dataset.name} {dataset.split}", dataset.fingerprint)
     if request.baseline:
         if request.zero_shot:
             raise VosError("--baseline repeats first masks: expected no --zero-shot, found both")
-        return FirstMaskSegmenter(), Scenario("first mask repeated", *where, {})
+        return FirstMaskSegmenter(), Provenance("first mask repeated", *where, {})
     found = requested_network(request)
     _check_shots(found, request.zero_shot)
     rule = MergeRule(request.merge, request.background)
@@ -125,7 +126,7 @@ def _prepare(request: EvaluationRequest, dataset: Dataset) -> tuple[OpensSession
     settings = {"merge": rule.name, "background": rule.background, **result_options(options)}
     settings["network"] = found.network.get_config()["settings"]
     segmenter = get_method(found.model).make_segmenter(found.network, rule, options)
-    return segmenter, Scenario(sha256(found.weights), *where, settings)
+    return segmenter, Provenance(sha256(found.weights), *where, settings)
 
 
 def _check_shots(found: Found, zero_shot: str) -> None:

@@ -17,7 +17,7 @@ from vos_tf.errors import VosError
 from vos_tf.inference.merging.map_files import FrameMaps, ObjectMap, find_maps, read_map
 from vos_tf.inference.merging.numpy_merge import ProbabilityMap, as_float, check_rule, merge_maps
 from vos_tf.inference.merging.rules import MergeRule
-from vos_tf.inference.results_folder import Scenario, claim_results
+from vos_tf.inference.results_folder import Provenance, claim_results
 from vos_tf.media.label_maps import write_label_map
 from vos_tf.progress import progress
 
@@ -56,7 +56,7 @@ def merge_folder(maps: Path, out: Path, rule: MergeRule, *, like: Path | None = 
     videos = find_maps(maps)
     frames = [frame for video, found in videos.items() for frame in _frames(out, video, found, like)]
     settings = {"merge": rule.name, "background": rule.background, "sizes": "frames" if like else "maps"}
-    claim_results(out, Scenario("probability maps", str(maps), "", settings), "--out")
+    claim_results(out, Provenance("probability maps", str(maps), "", settings), "--out")
     todo = [frame for frame in frames if not _is_done(frame)]
     count = workers or os.cpu_count() or 1
     cv2.setNumThreads(1)  # frames are merged side by side

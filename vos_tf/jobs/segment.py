@@ -20,8 +20,8 @@ from vos_tf.config import one_of
 from vos_tf.datasets.given_masks import GivenMasks, open_masks
 from vos_tf.errors import IncompleteError, VosError
 from vos_tf.inference.merging.graph import MergeRule
-from vos_tf.inference.prefetch import Behind, ahead
-from vos_tf.inference.results_folder import Scenario, claim_results
+from vos_tf.inference.prefetch import BackgroundWriter, prefetch
+from vos_tf.inference.results_folder import Provenance, claim_results
 from vos_tf.inference.video_run import Segmented, segment_frames
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
 from vos_tf.media.frame_source import FrameSource, TimedFrame
@@ -127,10 +127,10 @@ def segment_video(request: SegmentRequest) -> None:
         run.segment(chain([first], frames))
 
 
-def _scenario(chosen: ChosenModel, source: FrameSource, masks: GivenMasks, first: TimedFrame) -> Scenario:
+def _scenario(chosen: ChosenModel, source: FrameSource, masks: GivenMasks, first: TimedFrame) -> Provenance:
     digest = hashlib.sha256(f"{first.image.shape} {masks.digest}".encode())
     digest.update(first.image.tobytes())
-    return Scenario(chosen.digest, source.name, digest.hexdigest()[:16], dict(chosen.settings))
+    return Provenance(chosen.digest, source.name, digest.hexdigest()[:16], dict(chosen.settings))
 
 
 class _Run:
@@ -161,9 +161,9 @@ class _Run:
                 progress("drawing", self._expected()) as bar,
                 self._products() as products,
                 _writing(self._out),
-                Behind() as work,
+                BackgroundWriter() as work,
             ):
-                for frame in ahead(islice(frames, self._request.most)):
+                for frame in prefetch(islice(frames, self._request.most)):
                     work.put(partial(self._draw_again, frame, products))
                     bar.advance()
         self._say_where()
@@ -178,7 +178,7 @@ class _Run:
         began = time.monotonic()
         ended: IncompleteError | None = None
         with progress("segmenting", self._expected()) as bar, self._products() as products, _writing(self._out):
-            with Behind() as work:
+            with BackgroundWriter() as work:
                 try:
                     for item in self._results(frames):
                         work.put(partial(self._keep, item, products))

@@ -147,17 +147,10 @@ class Method:
             VosError: The method has no such option, a wrong type or an impossible value.
         """
         from vos_tf.config import fill, merge
-        from vos_tf.inference.options import with_shared
-        from vos_tf.inference.test_time_augmentation import check_scales
 
-        own: Any = self.part("options")(network)
-        own_kind: Any = type(own)
-        kind = with_shared(own_kind)
-        defaults = kind(**{item.name: getattr(own, item.name) for item in dataclasses.fields(own)})
+        defaults: Any = self.part("options")(network)
         _refuse_foreign(self.name, given, defaults, "")
-        chosen = fill(kind, merge(dataclasses.asdict(defaults), given), f"{self.name} options")
-        check_scales(chosen.test_scales)
-        return chosen
+        return fill(type(defaults), merge(dataclasses.asdict(defaults), given), f"{self.name} options")
 
     def make_segmenter(
         self, network: VideoNetwork, rule: MergeRule | None = None, options: Any = None
@@ -170,14 +163,11 @@ class Method:
             options: What `resolve_options` gave; the defaults if not given.
         """
         from vos_tf.inference.merging.rules import MergeRule
-        from vos_tf.inference.refinement.crf import refine_probabilities
         from vos_tf.inference.test_time_augmentation import segmenter_over_views
 
         chosen = options or self.resolve_options(network, {})
         make = partial(self.part("segmenter"), rule=rule or MergeRule(), options=chosen)
         made: VideoSegmenter = make(network) if self.averages_views else segmenter_over_views(make, network, chosen)
-        if chosen.crf.enabled:
-            made.merging.refine = partial(refine_probabilities, settings=chosen.crf)
         made.method = self.name
         return made
 

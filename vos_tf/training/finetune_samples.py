@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap
 from vos_tf.pipeline.augment import GREY, Change, colour_matrix, draw_change
 from vos_tf.pipeline.motion import animate
-from vos_tf.training.finetune import FinetuneSettings
+from vos_tf.training.finetune_settings import FinetuneSettings
 
 # Points of the objects that windows are placed around are drawn from this many, evenly spread.
 POINTS = 4096

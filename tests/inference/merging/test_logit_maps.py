@@ -11,9 +11,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vos_tf.inference.graph import to_frame_size
 from vos_tf.inference.merging.graph import MergeRule, MergingGraph
 from vos_tf.inference.merging.logit_maps import LogitMaps, join_maps
+from vos_tf.inference.resizing import to_frame_size
 from vos_tf.inference.session import FrameResult
 
 SIZE = (48, 85)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vos_tf.errors import VosError
-from vos_tf.inference.refinement.crf import CRFSettings, mean_field, refine_probabilities
+from vos_tf.inference.refinement.crf import mean_field, refine_probabilities
 from vos_tf.inference.refinement.permutohedral import PermutohedralFilter
+from vos_tf.inference.refinement.settings import CRFSettings
 
 # Widths for images of a few pixels: the widths grow with the shorter side, here 20 of 480.
 WIDE = CRFSettings(smooth_width=24.0, place_width=100.0, colour_width=20.0)

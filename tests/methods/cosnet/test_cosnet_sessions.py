@@ -196,7 +196,7 @@ class TestGivenObjects:
 
     def test_objects_join_late_and_leave(self, given: COSNetSegmenter, tmp_path: Path) -> None:
         frames = frames_of(5)
-        session = given.session_through(frames, SIZE)
+        session = given.session(SIZE, frames=frames)
         assert session.step(frames[0]).probabilities.shape == (0, *SIZE)
         session.add(self.halves(3, 0))
         session.step(frames[1])

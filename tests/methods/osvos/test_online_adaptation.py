@@ -7,13 +7,13 @@ import pytest
 
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID
-from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings
 from vos_tf.methods.osvos.online_adaptation import (
     AdaptationSettings,
     certain_labels,
     online_settings,
     own_masks_settings,
 )
+from vos_tf.methods.osvos.options import OSVOSFinetuneSettings
 
 SIZE = (80, 120)
 LABELS = np.zeros(SIZE, np.uint8)

@@ -10,7 +10,8 @@ import pytest
 from vos_tf.errors import VosError
 from vos_tf.losses import class_balanced_cross_entropy
 from vos_tf.media.label_maps import VOID
-from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings, finetuned_groups, finetuning_loss
+from vos_tf.methods.osvos.finetuning import finetuned_groups, finetuning_loss
+from vos_tf.methods.osvos.options import OSVOSFinetuneSettings
 from vos_tf.methods.registry import get_method
 
 

@@ -13,7 +13,7 @@ import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.session import FrameResult
 from vos_tf.media.label_maps import VOID
-from vos_tf.methods.osvos.segmenter import OneShotSegmenter
+from vos_tf.methods.osvos.segmenter import OSVOSSegmenter
 from vos_tf.methods.registry import get_method
 from vos_tf.training.finetune import Finetuner
 
@@ -60,9 +60,9 @@ def segmenter_of(parent: Any, *, steps: int = 3, finetune: dict[str, Any] | None
 
 
 @pytest.fixture(scope="module")
-def shared_segmenter(parent: Any) -> OneShotSegmenter:
+def shared_segmenter(parent: Any) -> OSVOSSegmenter:
     """Three steps for each video; compiled once for all tests that need nothing else."""
-    made: OneShotSegmenter = segmenter_of(parent)
+    made: OSVOSSegmenter = segmenter_of(parent)
     return made
 
 
@@ -83,7 +83,7 @@ def test_fine_tuning_raises_j(parent: Any) -> None:
         assert jaccard(learned, object_id) > 0.6
 
 
-def test_results_are_like_every_methods(shared_segmenter: OneShotSegmenter) -> None:
+def test_results_are_like_every_methods(shared_segmenter: OSVOSSegmenter) -> None:
     results = list(shared_segmenter.stream(FRAMES[:3], first=LABELS[0]))
     assert [result.name for result in results] == ["0", "1", "2"]
     for result in results:
@@ -104,14 +104,14 @@ def test_heads_together_equal_networks_apart_where_the_trunk_stays(parent: Any) 
     assert np.ptp(together[2].probabilities) > 1e-3
 
 
-def test_videos_of_one_size_share_what_is_compiled(shared_segmenter: OneShotSegmenter) -> None:
+def test_videos_of_one_size_share_what_is_compiled(shared_segmenter: OSVOSSegmenter) -> None:
     for shift in (1, 2):
         list(shared_segmenter.stream(FRAMES[shift:], first=LABELS[shift]))
-    network = shared_segmenter.one_shot_network(2)
+    network = shared_segmenter.finetuned_network(2)
     assert (network.finetuner.traces, network.traces) == (1, 1)
 
 
-def test_sessions_do_not_disturb_each_other(shared_segmenter: OneShotSegmenter) -> None:
+def test_sessions_do_not_disturb_each_other(shared_segmenter: OSVOSSegmenter) -> None:
     alone = [list(shared_segmenter.stream(clip, first=LABELS[0])) for clip in (FRAMES, FRAMES[::-1])]
     streams = [shared_segmenter.stream(clip, first=LABELS[0]) for clip in (FRAMES, FRAMES[::-1])]
     for wanted in zip(*alone, strict=True):
@@ -119,14 +119,14 @@ def test_sessions_do_not_disturb_each_other(shared_segmenter: OneShotSegmenter) 
             np.testing.assert_allclose(next(stream).probabilities, result.probabilities, atol=1e-5)
 
 
-def test_the_parent_stays_as_it_is(shared_segmenter: OneShotSegmenter) -> None:
+def test_the_parent_stays_as_it_is(shared_segmenter: OSVOSSegmenter) -> None:
     before = [np.array(weights) for weights in shared_segmenter.network.get_weights()]
     list(shared_segmenter.stream(FRAMES[:2], first=LABELS[0]))
     for one, other in zip(before, shared_segmenter.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_late_object_is_learned_from_its_own_first_frame(shared_segmenter: OneShotSegmenter) -> None:
+def test_a_late_object_is_learned_from_its_own_first_frame(shared_segmenter: OSVOSSegmenter) -> None:
     alone = list(shared_segmenter.stream(FRAMES, first=only(3)))
     joined = list(shared_segmenter.stream(FRAMES, masks={"0": only(3), "2": only(8, time=2)}))
     assert [result.object_ids for result in joined] == [(3,), (3,), (3, 8), (3, 8)]
@@ -137,7 +137,7 @@ def test_a_late_object_is_learned_from_its_own_first_frame(shared_segmenter: One
     np.testing.assert_allclose(joined[3].probabilities[1], fresh[1].probabilities[0], atol=1e-5)
 
 
-def test_objects_leave_and_start_anew(shared_segmenter: OneShotSegmenter) -> None:
+def test_objects_leave_and_start_anew(shared_segmenter: OSVOSSegmenter) -> None:
     session = shared_segmenter.session(SIZE)
     session.add(LABELS[0])
     session.step(FRAMES[0])
@@ -154,14 +154,14 @@ def test_objects_leave_and_start_anew(shared_segmenter: OneShotSegmenter) -> Non
 
 
 def test_a_frame_that_nothing_follows_is_not_learned(
-    shared_segmenter: OneShotSegmenter, monkeypatch: pytest.MonkeyPatch
+    shared_segmenter: OSVOSSegmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Finetuner, "run", lambda *_: pytest.fail("fine-tuned for nothing"))
     (result,) = shared_segmenter.stream(FRAMES[:1], first=LABELS[0])
     np.testing.assert_array_equal(result.labels, LABELS[0])
 
 
-def test_void_is_not_learned(shared_segmenter: OneShotSegmenter) -> None:
+def test_void_is_not_learned(shared_segmenter: OSVOSSegmenter) -> None:
     unknown = np.where(LABELS[0] == 8, VOID, LABELS[0]).astype(np.uint8)
     results = list(shared_segmenter.stream(FRAMES[:2], first=unknown))
     assert results[0].object_ids == (3,)
@@ -186,14 +186,14 @@ def test_with_the_mirrored_frame_left_and_right_are_alike(parent: Any) -> None:
 
 def test_the_working_size_follows_the_short_side(parent: Any) -> None:
     segmenter = segmenter_of(parent, short_side=16, steps=1)
-    network = segmenter.one_shot_network(1)
+    network = segmenter.finetuned_network(1)
     assert network.working_size(SIZE) == (16, 24)
     assert network.working_size((48, 32)) == (24, 16)
     result = list(segmenter.stream(FRAMES[:2], first=only(3)))[1]
     assert result.probabilities.shape == (1, *SIZE)
 
 
-def test_mistakes_are_one_clear_sentence(shared_segmenter: OneShotSegmenter) -> None:
+def test_mistakes_are_one_clear_sentence(shared_segmenter: OSVOSSegmenter) -> None:
     for nothing in (np.zeros(SIZE, np.uint8), np.full(SIZE, VOID, np.uint8)):
         with pytest.raises(VosError, match=r"mask: expected at least one object \(ids 1 to 254\), found only"):
             list(shared_segmenter.stream(FRAMES, first=nothing))
@@ -216,7 +216,7 @@ def test_what_is_far_from_the_last_mask_is_left_out(monkeypatch: pytest.MonkeyPa
         asked.append((last.copy(), ids, reach))
         return np.zeros_like(probabilities)
 
-    monkeypatch.setattr("vos_tf.methods.osvos.segmenter.keep_near", nothing_near)
+    monkeypatch.setattr("vos_tf.methods.osvos.segmenter.gate_by_distance", nothing_near)
     everywhere = vos_tf.build("osvos", trunk="small", side_filters=4).network
     everywhere.fuse.bias.assign([2.0])  # finds the object in every pixel
     free = list(segmenter_of(everywhere, steps=0).stream(FRAMES[:2], first=only(3)))

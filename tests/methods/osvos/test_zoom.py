@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vos_tf.errors import VosError
-from vos_tf.methods.osvos.zoom import Window, ZoomSettings, window_around
+from vos_tf.methods.osvos.options import ZoomSettings
+from vos_tf.methods.osvos.zoom import Window, window_around
 
 FRAME = (60, 100)
 

@@ -15,7 +15,8 @@ from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.one_shot import jaccard_table
-from vos_tf.methods.rvos.segmenter import RVOSSegmenter, ZeroShotOptions
+from vos_tf.methods.rvos.options import ZeroShotOptions
+from vos_tf.methods.rvos.segmenter import RVOSSegmenter
 
 SIZE = ZERO_SHOT.size
 

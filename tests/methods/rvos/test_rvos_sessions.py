@@ -14,7 +14,8 @@ import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.methods.rvos.one_shot import jaccard_table
-from vos_tf.methods.rvos.segmenter import OneShotOptions, RVOSSegmenter
+from vos_tf.methods.rvos.options import OneShotOptions
+from vos_tf.methods.rvos.segmenter import RVOSSegmenter
 
 SIZE = ONE_SHOT.size
 ALL = OneShotOptions("all")

@@ -11,9 +11,8 @@ import pytest
 
 import vos_tf
 from vos_tf.methods.registry import get_method
-from vos_tf.methods.s2s.finetuning import S2SFinetuneSettings
-from vos_tf.methods.s2s.options import Options
-from vos_tf.methods.s2s.segmenter import Segmenter
+from vos_tf.methods.s2s.options import Options, S2SFinetuneSettings
+from vos_tf.methods.s2s.segmenter import S2SSegmenter
 from vos_tf.pipeline.options import AugmentOptions
 from vos_tf.training.finetune import Finetuner
 
@@ -31,8 +30,8 @@ def network() -> Any:
 
 
 @pytest.fixture(scope="module")
-def online(network: Any) -> Segmenter:
-    return Segmenter(network, options=Options(finetune=FINETUNE))
+def online(network: Any) -> S2SSegmenter:
+    return S2SSegmenter(network, options=Options(finetune=FINETUNE))
 
 
 def frames(count: int) -> list[np.ndarray]:
@@ -47,9 +46,9 @@ def labels_of(*ids: int) -> np.ndarray:
     return labels
 
 
-def test_it_learns_and_leaves_the_parent_alone(network: Any, online: Segmenter) -> None:
+def test_it_learns_and_leaves_the_parent_alone(network: Any, online: S2SSegmenter) -> None:
     before = network.get_weights()
-    plain = list(Segmenter(network).stream(frames(3), first=labels_of(1)))
+    plain = list(S2SSegmenter(network).stream(frames(3), first=labels_of(1)))
     learned = list(online.stream(frames(3), first=labels_of(1)))
     assert np.abs(plain[-1].probabilities - learned[-1].probabilities).max() > 1e-3
     np.testing.assert_array_equal(plain[0].labels, learned[0].labels)
@@ -58,7 +57,7 @@ def test_it_learns_and_leaves_the_parent_alone(network: Any, online: Segmenter) 
     assert online.network is network
 
 
-def test_each_object_has_weights_of_its_own(online: Segmenter) -> None:
+def test_each_object_has_weights_of_its_own(online: S2SSegmenter) -> None:
     clip = frames(4)
     together = list(online.stream(clip, first=labels_of(1, 2)))
     for index in (1, 2):
@@ -69,7 +68,7 @@ def test_each_object_has_weights_of_its_own(online: Segmenter) -> None:
 
 
 def test_objects_learned_together_come_and_go(network: Any) -> None:
-    segmenter = Segmenter(network, options=Options(finetune=FINETUNE, separate=False))
+    segmenter = S2SSegmenter(network, options=Options(finetune=FINETUNE, separate=False))
     clip, late = frames(5), np.zeros(SIZE, np.uint8)
     late[4:20, 34:46] = 7
     session = segmenter.session(size=SIZE)
@@ -97,7 +96,7 @@ def test_weights_are_kept_and_found_again(network: Any, tmp_path: Path, monkeypa
     monkeypatch.setattr(Finetuner, "run", lambda self, *rest: runs.append(1) or run(self, *rest))
 
     def last(name: str, first: np.ndarray) -> np.ndarray:
-        session = Segmenter(network, options=options).session(SIZE, name)
+        session = S2SSegmenter(network, options=options).session(SIZE, name)
         session.add(first)
         results = [session.step(frame, f"{5 * index:05d}") for index, frame in enumerate(frames(3))]
         return results[-1].probabilities
@@ -107,6 +106,6 @@ def test_weights_are_kept_and_found_again(network: Any, tmp_path: Path, monkeypa
     np.testing.assert_array_equal(last("car", labels_of(1, 2)), wanted)
     assert len(runs) == 2
     segmenter = vos_tf.load(tmp_path / "car" / "00000-object2")
-    assert isinstance(segmenter, Segmenter)
+    assert isinstance(segmenter, S2SSegmenter)
     last("car", labels_of(2, 1))  # another mask
     assert len(runs) == 4

@@ -13,16 +13,16 @@ from vos_tf.datasets import Dataset, open_dataset
 from vos_tf.errors import VosError
 from vos_tf.inference.baseline import FirstMaskSegmenter
 from vos_tf.inference.dataset_run import is_done, result_path, segment_dataset
-from vos_tf.inference.results_folder import Scenario, claim_results
+from vos_tf.inference.results_folder import Provenance, claim_results
 from vos_tf.media.label_maps import read_label_map, write_label_map
 from vos_tf.methods.s2s.options import Options
-from vos_tf.methods.s2s.segmenter import Segmenter
+from vos_tf.methods.s2s.segmenter import S2SSegmenter
 
 SIZE = (45, 70)
 
 
 @pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
+def segmenter() -> S2SSegmenter:
     return vos_tf.build("s2s", trunk="small", size=(32, 48), state_filters=8, decoder_filters=(8, 6, 4))
 
 
@@ -38,7 +38,7 @@ def labels_of(*ids: int) -> np.ndarray:
     return labels
 
 
-def test_first_frame_is_the_given_mask_at_the_videos_own_size(segmenter: Segmenter) -> None:
+def test_first_frame_is_the_given_mask_at_the_videos_own_size(segmenter: S2SSegmenter) -> None:
     results = list(segmenter.stream(frames(3), first=labels_of(3, 9)))
     np.testing.assert_array_equal(results[0].labels, labels_of(3, 9))
     assert [result.name for result in results] == ["0", "1", "2"]
@@ -50,7 +50,7 @@ def test_first_frame_is_the_given_mask_at_the_videos_own_size(segmenter: Segment
         assert set(np.unique(result.labels)) <= {0, 3, 9}
 
 
-def test_objects_together_equal_objects_one_by_one(segmenter: Segmenter) -> None:
+def test_objects_together_equal_objects_one_by_one(segmenter: S2SSegmenter) -> None:
     clip = frames(4)
     together = list(segmenter.stream(clip, first=labels_of(1, 2, 5)))
     for index, object_id in enumerate((1, 2, 5)):
@@ -61,16 +61,16 @@ def test_objects_together_equal_objects_one_by_one(segmenter: Segmenter) -> None
 
 
 @pytest.mark.parametrize("objects_per_call", [1, 2, 5])
-def test_chunks_of_objects_change_nothing(segmenter: Segmenter, objects_per_call: int) -> None:
+def test_chunks_of_objects_change_nothing(segmenter: S2SSegmenter, objects_per_call: int) -> None:
     clip = frames(3)
-    chunked = Segmenter(segmenter.network, options=Options(objects_per_call=objects_per_call))
+    chunked = S2SSegmenter(segmenter.network, options=Options(objects_per_call=objects_per_call))
     for one, other in zip(
         segmenter.stream(clip, first=labels_of(1, 2, 3)), chunked.stream(clip, first=labels_of(1, 2, 3)), strict=True
     ):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
 
 
-def test_a_late_object_joins_without_changing_the_others(segmenter: Segmenter) -> None:
+def test_a_late_object_joins_without_changing_the_others(segmenter: S2SSegmenter) -> None:
     clip = frames(4)
     alone = list(segmenter.stream(clip, first=labels_of(4)))
     late = np.zeros(SIZE, np.uint8)
@@ -82,7 +82,7 @@ def test_a_late_object_joins_without_changing_the_others(segmenter: Segmenter) -
         np.testing.assert_allclose(one.probabilities[0], other.probabilities[0], atol=1e-6)
 
 
-def test_a_known_object_starts_anew_from_a_new_mask(segmenter: Segmenter) -> None:
+def test_a_known_object_starts_anew_from_a_new_mask(segmenter: S2SSegmenter) -> None:
     clip = frames(3)
     session = segmenter.session(size=SIZE)
     session.add(labels_of(6, 7))
@@ -97,7 +97,7 @@ def test_a_known_object_starts_anew_from_a_new_mask(segmenter: Segmenter) -> Non
     np.testing.assert_allclose(session.step(clip[2]).probabilities[1], fresh.step(clip[2]).probabilities[0], atol=1e-5)
 
 
-def test_removed_objects_are_forgotten(segmenter: Segmenter) -> None:
+def test_removed_objects_are_forgotten(segmenter: S2SSegmenter) -> None:
     clip = frames(3)
     session = segmenter.session(size=SIZE)
     session.add(labels_of(1, 2))
@@ -114,7 +114,7 @@ def test_removed_objects_are_forgotten(segmenter: Segmenter) -> None:
         session.remove(2)
 
 
-def test_void_in_a_first_mask_is_no_object(segmenter: Segmenter) -> None:
+def test_void_in_a_first_mask_is_no_object(segmenter: S2SSegmenter) -> None:
     labels = labels_of(1)
     labels[:3] = 255
     result = next(iter(segmenter.stream(frames(1), first=labels)))
@@ -122,7 +122,7 @@ def test_void_in_a_first_mask_is_no_object(segmenter: Segmenter) -> None:
     assert 255 not in result.labels
 
 
-def test_sizes_that_do_not_fit_are_one_clear_sentence(segmenter: Segmenter) -> None:
+def test_sizes_that_do_not_fit_are_one_clear_sentence(segmenter: S2SSegmenter) -> None:
     session = segmenter.session(size=SIZE)
     with pytest.raises(VosError, match="mask: expected uint8 45x70 like the frames, found uint8 20x20"):
         session.add(np.zeros((20, 20), np.uint8))
@@ -130,13 +130,13 @@ def test_sizes_that_do_not_fit_are_one_clear_sentence(segmenter: Segmenter) -> N
         session.step(np.zeros((10, 10, 3), np.uint8))
 
 
-def test_a_size_may_come_from_yaml_or_numpy(segmenter: Segmenter) -> None:
+def test_a_size_may_come_from_yaml_or_numpy(segmenter: S2SSegmenter) -> None:
     session = segmenter.session(size=[np.int64(side) for side in SIZE])  # type: ignore[arg-type]
     session.add(labels_of(1))
     assert [session.step(frame).labels.shape for frame in frames(2)] == [SIZE, SIZE]
 
 
-def test_state_does_not_grow_with_the_video(segmenter: Segmenter) -> None:
+def test_state_does_not_grow_with_the_video(segmenter: S2SSegmenter) -> None:
     session = segmenter.session(size=SIZE)
     session.add(labels_of(1, 2))
     sizes = set()
@@ -146,8 +146,8 @@ def test_state_does_not_grow_with_the_video(segmenter: Segmenter) -> None:
     assert sizes == {((2, 4, 6, 8), (2, 4, 6, 8))}
 
 
-def test_the_image_is_encoded_once_per_frame(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = Segmenter(segmenter.network, options=Options(objects_per_call=1))
+def test_the_image_is_encoded_once_per_frame(segmenter: S2SSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = S2SSegmenter(segmenter.network, options=Options(objects_per_call=1))
     calls: list[tuple[int, ...]] = []
     encode = counted._graph.encode
 
@@ -161,7 +161,7 @@ def test_the_image_is_encoded_once_per_frame(segmenter: Segmenter, monkeypatch: 
 
 
 def test_dataset_run_writes_every_frame_and_continues(
-    segmenter: Segmenter, tiny_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    segmenter: S2SSegmenter, tiny_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = open_dataset("synthetic", tiny_world, "valid")
     segment_dataset(segmenter, dataset, tmp_path / "whole")
@@ -176,35 +176,35 @@ def test_dataset_run_writes_every_frame_and_continues(
     before = {name: result_path(tmp_path / "whole", removed, name).read_bytes() for name in removed.frame_names}
     result_path(tmp_path / "whole", removed, removed.frame_names[-1]).unlink()
     opened = []
-    original = Segmenter.session
+    original = S2SSegmenter.session
 
-    def session(self: Segmenter, size: tuple[int, int], name: str | None = None) -> object:
+    def session(self: S2SSegmenter, size: tuple[int, int], name: str | None = None, **known: object) -> object:
         opened.append(size)
         return original(self, size, name)
 
-    monkeypatch.setattr(Segmenter, "session", session)
+    monkeypatch.setattr(S2SSegmenter, "session", session)
     segment_dataset(segmenter, dataset, tmp_path / "whole")
     assert len(opened) == 1
     assert before == {name: result_path(tmp_path / "whole", removed, name).read_bytes() for name in removed.frame_names}
 
 
 def test_results_of_two_models_never_mix(tmp_path: Path) -> None:
-    scenario = Scenario("abc", "synthetic valid", "0123", {"merge": "argmax"})
+    scenario = Provenance("abc", "synthetic valid", "0123", {"merge": "argmax"})
     claim_results(tmp_path, scenario)
     claim_results(tmp_path, scenario)
     with pytest.raises(VosError, match="found those of other weights; choose another --scenario-name"):
-        claim_results(tmp_path, Scenario("xyz", "synthetic valid", "0123", {"merge": "argmax"}))
+        claim_results(tmp_path, Provenance("xyz", "synthetic valid", "0123", {"merge": "argmax"}))
 
 
 def test_masks_of_unknown_origin_are_never_taken_for_results(tmp_path: Path) -> None:
     write_label_map(tmp_path / "video" / "00000.png", labels_of(1))
     with pytest.raises(VosError, match=r"expected an empty folder or one with scenario.json, found video"):
-        claim_results(tmp_path, Scenario("abc", "synthetic valid", "0123", {}))
+        claim_results(tmp_path, Provenance("abc", "synthetic valid", "0123", {}))
     (tmp_path / "empty").mkdir()
-    claim_results(tmp_path / "empty", Scenario("abc", "synthetic valid", "0123", {}))
+    claim_results(tmp_path / "empty", Provenance("abc", "synthetic valid", "0123", {}))
 
 
-def test_files_of_another_size_are_named(segmenter: Segmenter, tiny_world: Path, tmp_path: Path) -> None:
+def test_files_of_another_size_are_named(segmenter: S2SSegmenter, tiny_world: Path, tmp_path: Path) -> None:
     video = open_dataset("synthetic", tiny_world, "valid").videos[0]
     small = tmp_path / "small.png"
     write_label_map(small, np.ones((10, 12), np.uint8))
@@ -219,7 +219,7 @@ def test_files_of_another_size_are_named(segmenter: Segmenter, tiny_world: Path,
             list(segmenter.stream(faulty))
 
 
-def test_frames_without_any_mask_are_refused(segmenter: Segmenter) -> None:
+def test_frames_without_any_mask_are_refused(segmenter: S2SSegmenter) -> None:
     with pytest.raises(VosError, match="expected a mask of the first frame, or masks by frame, found neither"):
         next(segmenter.stream(frames(1)))
 

@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vos_tf.inference.graph import to_frame_size
 from vos_tf.inference.merging.numpy_merge import Part
 from vos_tf.inference.merging.rules import MergeRule
+from vos_tf.inference.resizing import to_frame_size
 
 _ROUNDING = 1e-5  # of interpolated logits, as share of their range, with room to spare; and of a sigmoid
 _TOGETHER = 64  # TensorFlow computes a sigmoid for so many values at once, and for what is left over in another way

@@ -4,7 +4,7 @@ Known are three ways to name them, and ``.png`` (8 or 16 bit, grey), ``.npz`` an
 
 * ``<video>/<frame>_object_<id>.png``, as evaluation writes them;
 * ``<video>/<frame>_instance_<id>.png``, or any other ``<video>/<frame>_<id>.<kind>``;
-* ``<video>/<id>/<frame>.png``, a folder for each object (the PyTorch port of S2S).
+* ``<video>/<id>/<frame>.png``, a folder for each object (a PyTorch port of Xu et al., ECCV 2018).
 """
 
 from __future__ import annotations

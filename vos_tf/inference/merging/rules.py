@@ -10,12 +10,12 @@ from vos_tf.errors import VosError
 RULES = ("argmax", "soft_aggregation", "last_wins", "painted")
 
 THRESHOLDS = {
-    "rs2s": 0.5,  # RS2S: plane of the background
-    "shashankvkt": 0.4,  # a PyTorch port of S2S: plane of the background
-    "toghi": 1 / 255,  # a TensorFlow 1 port of S2S: 8-bit values of 1 or more, with last_wins
+    "rs2s": 0.5,  # plane of the background
+    "shashankvkt": 0.4,  # a PyTorch port of Xu et al.: plane of the background
+    "toghi": 1 / 255,  # a TensorFlow 1 port of Xu et al.: 8-bit values of 1 or more, with last_wins
     "osvos_tensorflow": 162 / 255,
     "osvos_caffe": 193 / 255,  # for viewing
-    "osvos_snapping": 122 / 255,  # OSVOS in Caffe, before snapping
+    "osvos_snapping": 122 / 255,  # in Caffe, before snapping
 }
 """The threshold of each implementation."""
 
@@ -28,8 +28,8 @@ class MergeRule:
         name: ``argmax``: the most probable object, if it beats the constant ``background``. ``soft_aggregation``
             (Oh et al., CVPR 2018): background is the product of ``1 - p``, then the highest odds win.
             ``last_wins``: every object whose probability reaches ``background`` overwrites the ones before it.
-            ``painted`` (RVOS): as ``last_wins``, in the order of how well the objects were segmented in their first
-            frames, the best last; only for models that segment those frames, too.
+            ``painted`` (Ventura et al., CVPR 2019): as ``last_wins``, in the order of how well the objects were
+            segmented in their first frames, the best last; only for models that segment those frames, too.
         background: Probability of the background plane (see `THRESHOLDS`), or the threshold of ``last_wins`` and
             ``painted``, 0..1; not used by ``soft_aggregation``.
     """

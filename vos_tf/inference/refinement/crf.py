@@ -1,6 +1,6 @@
 """Dense CRF: every pixel talks to every other, louder to those near it and of its colour.
 
-Krähenbühl and Koltun (NIPS 2011, arXiv 1210.5644) with the kernels of COSNet's post-processing (Lu et al., CVPR 2019):
+Krähenbühl and Koltun (NIPS 2011, arXiv 1210.5644) with the kernels of Lu et al.'s post-processing (CVPR 2019):
 a Gaussian of the distance, and a bilateral one of distance and colour. Mean-field steps with symmetrically normalised
 kernels and a Potts model:
 
@@ -12,15 +12,14 @@ The bilateral sums run on the permutohedral lattice, as in the authors' program;
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.errors import VosError
 from vos_tf.inference.refinement.permutohedral import PermutohedralFilter
+from vos_tf.inference.refinement.settings import CRFSettings
 from vos_tf.media.images import RGBImage
 
 Maps = NDArray[np.float32]
@@ -29,40 +28,6 @@ Maps = NDArray[np.float32]
 SHORTER_SIDE = 480
 """Of the frames for which widths are given in pixels; they grow with the frame."""
 _SUREST = 1e-5  # no object is taken for surer than that
-
-
-@dataclass(frozen=True)
-class CRFSettings:
-    """How probabilities are refined.
-
-    Attributes:
-        enabled: Whether they are.
-        steps: Of the mean field.
-        smooth_width: Standard deviation of the Gaussian kernel, in pixels of a frame whose shorter side is 480.
-        smooth_weight: Its weight.
-        place_width: Standard deviation of the bilateral kernel over the distance, in such pixels.
-        colour_width: Its standard deviation over each of R, G, B, 0..255.
-        bilateral_weight: Its weight.
-        stretch: First bring the lowest probability in a frame to 0 and the highest to 1, as COSNet's authors do: every
-            frame has an object then.
-    """
-
-    enabled: bool = False
-    steps: int = 5
-    smooth_width: float = 1.0
-    smooth_weight: float = 5.0
-    place_width: float = 15.0
-    colour_width: float = 7.0
-    bilateral_weight: float = 9.0
-    stretch: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("smooth_width", "place_width", "colour_width"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise VosError(f"crf.{name}: expected a number above 0, found {getattr(self, name)}")
-        for name in ("steps", "smooth_weight", "bilateral_weight"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise VosError(f"crf.{name}: expected 0 or more, found {getattr(self, name)}")
 
 
 def refine_probabilities(image: RGBImage, probabilities: Maps, settings: CRFSettings | None = None) -> Maps:

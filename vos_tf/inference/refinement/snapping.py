@@ -1,6 +1,6 @@
 """Contour snapping: contours of a label map move to edges of the image.
 
-OSVOS (Caelles et al., CVPR 2017, section 3.3) cuts the image into superpixels along its strong edges, and each takes
+Caelles et al. (CVPR 2017, section 3.3) cut the image into superpixels along its strong edges, and each takes
 the label that most of its pixels have. There the edges come from a network trained for them, and the superpixels from
 an oriented watershed and an ultrametric contour map (Arbelaez et al., PAMI 2011). Here nothing is trained: edges are
 colour gradients, superpixels the basins of their watershed, merged over the weakest borders first. As such edges say
@@ -10,14 +10,13 @@ contour.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.errors import VosError
+from vos_tf.inference.refinement.settings import SnappingSettings
 from vos_tf.media.images import RGBImage
 from vos_tf.media.label_maps import LabelMap
 
@@ -27,27 +26,6 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 Regions = NDArray[np.int32]
 """int32 ``(H, W)``: the region of each pixel, numbered from 0."""
-
-
-@dataclass(frozen=True)
-class SnappingSettings:
-    """How contours snap.
-
-    Attributes:
-        threshold: Superpixels merge over borders weaker than this on average, in multiples of the image's median
-            gradient. Higher: larger superpixels, contours move further.
-        band: Only pixels this near to a contour may change, as share of the image's shorter side.
-        clear: A superpixel gives its pixels the label that most of them have if they are at least this share, 0.5 to 1.
-    """
-
-    threshold: float = 1.1
-    band: float = 1 / 30
-    clear: float = 0.65
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("threshold", 0.0, np.inf), ("band", 0.0, 1.0), ("clear", 0.5, 1.0)):
-            if not low <= getattr(self, name) <= high:
-                raise VosError(f"snapping.{name}: expected {low:g} to {high:g}, found {getattr(self, name)}")
 
 
 def snap_label_map(image: RGBImage, labels: LabelMap, settings: SnappingSettings | None = None) -> LabelMap:

@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.export.steps import FRAMES, IMAGE, LABEL_MAPS, ExportedModel, MasklessGraph, name_tensors
-from vos_tf.inference.graph import shrink_or_grow
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
+from vos_tf.inference.resizing import shrink_or_grow
 from vos_tf.methods.cosnet.network import COSNet
+from vos_tf.methods.cosnet.options import default_options
 from vos_tf.methods.cosnet.references import uniform_frames
-from vos_tf.methods.cosnet.segmenter import FOREGROUND_ID, default_options
+from vos_tf.methods.cosnet.segmenter import FOREGROUND_ID
 
 
 class ExportedForeground(ExportedModel):

@@ -16,13 +16,12 @@ from keras import ops
 from vos_tf.errors import VosError
 from vos_tf.methods.cosnet.co_attention import ATTENTIONS, CoAttention
 from vos_tf.methods.cosnet.deeplab import DEEPLAB_TRUNKS, OUTPUT_STRIDES, AtrousPyramid
+from vos_tf.methods.cosnet.options import FUSIONS
 from vos_tf.models.backbones import TrunkKind, build_trunk, trunk_kind
 from vos_tf.models.batch_norm import BatchNorm, statistics_by_frame
 from vos_tf.models.layers import NORMALIZATIONS, fold_time
 from vos_tf.models.resize import resize_align_corners
 from vos_tf.models.video_network import VideoNetwork
-
-FUSIONS = ("predictions", "summaries", "joint")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ What is kept of a frame is a tuple of tensors ``(1, h, w, C)``, one for each vie
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.datasets.types import Video
-from vos_tf.inference.session import read_frame
+from vos_tf.inference.video_frames import Frames, read_frame
 
 Features = tuple[Any, ...]
 
@@ -34,7 +34,7 @@ class KnownFrames(NamedTuple):
     name: str
 
 
-def known_frames(video: Video | Iterable[NDArray[np.uint8]]) -> KnownFrames | None:
+def known_frames(video: Frames | None) -> KnownFrames | None:
     """The frames of a `Video`, a list or an array; ``None`` where they come one by one."""
     if isinstance(video, Video):
         return KnownFrames(len(video.frames), lambda index: read_frame(video, video.frames[index]), video.name)

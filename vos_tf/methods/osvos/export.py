@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from vos_tf.export.steps import FRAMES, IMAGE, ExportedModel
-from vos_tf.inference.graph import VideoGraph, shrink_or_grow, to_frame_size
+from vos_tf.inference.graph import VideoGraph
 from vos_tf.inference.merging.graph import MergeRule, merge_objects
+from vos_tf.inference.resizing import shrink_or_grow, to_frame_size
 from vos_tf.inference.session import VideoSegmenter
 from vos_tf.methods.osvos.network import OSVOS
 

@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from keras import ops
 
-from vos_tf.config import one_of
 from vos_tf.losses import class_balanced_cross_entropy
 from vos_tf.media.label_maps import VOID
 from vos_tf.methods.osvos.network import OSVOS
+from vos_tf.methods.osvos.options import OSVOSFinetuneSettings
 from vos_tf.models.parameter_groups import ParameterGroup
-from vos_tf.training.finetune import FinetuneSettings
-
-
-@dataclass(frozen=True)
-class OSVOSFinetuneSettings(FinetuneSettings):
-    """How OSVOS is adapted to a video.
-
-    Attributes:
-        trainable: ``all``, or ``head``: the trunk stays as it is.
-        rates: Learning rates. ``authors``: biases twice as fast as weights, the fusing convolution a hundred times
-            slower. ``equal``.
-        loss: ``class_balanced``: the authors', summed over pixels. ``balanced_mean``: the mean over the pixels of the
-            object and the mean over the others, half each, whatever the size of the object. ``balanced_batch``: the
-            same over all samples of a batch together, so that those that show more of the object count more. ``mean``:
-            over all pixels.
-    """
-
-    trainable: str = "all"
-    rates: str = "equal"
-    loss: str = "balanced_mean"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of("finetune.trainable", self.trainable, ("all", "head"))
-        one_of("finetune.rates", self.rates, ("authors", "equal"))
-        one_of("finetune.loss", self.loss, ("class_balanced", "balanced_mean", "balanced_batch", "mean"))
 
 
 def finetuned_groups(network: OSVOS, settings: OSVOSFinetuneSettings) -> Sequence[ParameterGroup]:

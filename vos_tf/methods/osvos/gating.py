@@ -21,7 +21,7 @@ SEEN = 0.5
 """Probability at which an object counts as found."""
 
 
-def keep_near(
+def gate_by_distance(
     probabilities: NDArray[np.float32], last: LabelMap, ids: Sequence[int], reach: float
 ) -> NDArray[np.float32]:
     """Set probabilities to 0 where an object cannot be: in pieces that do not come near its last mask.

@@ -7,53 +7,19 @@ far from it for background, and the first frame is learned again beside it, so t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.errors import VosError
 from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap
-from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings
+from vos_tf.methods.osvos.options import AdaptationSettings, OSVOSFinetuneSettings
 
 LEAST_DISTANCE = 20.0
 """Pixels from an object that never are taken for background because of their distance, however small it is."""
 SCALES = (0.8, 1.0, 1.3)
 """Scales at which an object's own masks are learned from."""
-
-
-@dataclass(frozen=True)
-class AdaptationSettings:
-    """How learning goes on.
-
-    Attributes:
-        steps: Updates after a frame; 0: nothing is learned after the first frame.
-        every: Number of frames from one that is learned from to the next.
-        learning_rate: Of these updates.
-        certain: Probability above which a pixel is taken for its object.
-        border: Pixels from the edge of an object's mask that teach nothing.
-        distance: How far from an object everything is background, in square roots of its area.
-        unlikely: Probability below which a pixel is background wherever it is.
-    """
-
-    steps: int = 0
-    every: int = 2
-    learning_rate: float = 1e-4
-    certain: float = 0.97
-    border: int = 3
-    distance: float = 1.0
-    unlikely: float = 0.1
-
-    def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("every", 1), ("border", 0), ("distance", 0)):
-            if not getattr(self, name) >= least:
-                raise VosError(f"adaptation.{name}: expected {least} or more, found {getattr(self, name)}")
-        for name in ("certain", "unlikely"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise VosError(f"adaptation.{name}: expected 0 <= x <= 1, found {getattr(self, name)}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise VosError(f"adaptation.learning_rate: expected a number above 0, found {self.learning_rate}")
 
 
 def certain_labels(

@@ -3,19 +3,102 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
-from vos_tf.inference.refinement.snapping import SnappingSettings
-from vos_tf.methods.osvos.finetuning import OSVOSFinetuneSettings
-from vos_tf.methods.osvos.network import OSVOS
-from vos_tf.methods.osvos.online_adaptation import AdaptationSettings
-from vos_tf.methods.osvos.zoom import ZoomSettings
+from vos_tf.inference.options import SharedOptions
+from vos_tf.inference.refinement.settings import SnappingSettings
 from vos_tf.pipeline.options import AugmentOptions
+from vos_tf.training.finetune_settings import FinetuneSettings
+
+if TYPE_CHECKING:
+    from vos_tf.methods.osvos.network import OSVOS
 
 
 @dataclass(frozen=True)
-class Options:
+class OSVOSFinetuneSettings(FinetuneSettings):
+    """How OSVOS is adapted to a video.
+
+    Attributes:
+        trainable: ``all``, or ``head``: the trunk stays as it is.
+        rates: Learning rates. ``authors``: biases twice as fast as weights, the fusing convolution a hundred times
+            slower. ``equal``.
+        loss: ``class_balanced``: the authors', summed over pixels. ``balanced_mean``: the mean over the pixels of the
+            object and the mean over the others, half each, whatever the size of the object. ``balanced_batch``: the
+            same over all samples of a batch together, so that those that show more of the object count more. ``mean``:
+            over all pixels.
+    """
+
+    trainable: str = "all"
+    rates: str = "equal"
+    loss: str = "balanced_mean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("finetune.trainable", self.trainable, ("all", "head"))
+        one_of("finetune.rates", self.rates, ("authors", "equal"))
+        one_of("finetune.loss", self.loss, ("class_balanced", "balanced_mean", "balanced_batch", "mean"))
+
+
+@dataclass(frozen=True)
+class AdaptationSettings:
+    """How learning goes on.
+
+    Attributes:
+        steps: Updates after a frame; 0: nothing is learned after the first frame.
+        every: Number of frames from one that is learned from to the next.
+        learning_rate: Of these updates.
+        certain: Probability above which a pixel is taken for its object.
+        border: Pixels from the edge of an object's mask that teach nothing.
+        distance: How far from an object everything is background, in square roots of its area.
+        unlikely: Probability below which a pixel is background wherever it is.
+    """
+
+    steps: int = 0
+    every: int = 2
+    learning_rate: float = 1e-4
+    certain: float = 0.97
+    border: int = 3
+    distance: float = 1.0
+    unlikely: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 0), ("every", 1), ("border", 0), ("distance", 0)):
+            if not getattr(self, name) >= least:
+                raise VosError(f"adaptation.{name}: expected {least} or more, found {getattr(self, name)}")
+        for name in ("certain", "unlikely"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise VosError(f"adaptation.{name}: expected 0 <= x <= 1, found {getattr(self, name)}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise VosError(f"adaptation.learning_rate: expected a number above 0, found {self.learning_rate}")
+
+
+@dataclass(frozen=True)
+class ZoomSettings:
+    """How closely objects are looked at.
+
+    Attributes:
+        share: Of the closer view in the average, 0..1; 0: there is no closer view.
+        margin: The window is at least this many times as high and wide as the object's last mask.
+        limit: Largest magnification of the window.
+    """
+
+    share: float = 0.0
+    margin: float = 1.5
+    limit: float = 2.6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise VosError(f"zoom.share: expected 0 <= x <= 1, found {self.share}")
+        if not 1 <= self.margin <= 100:
+            raise VosError(f"zoom.margin: expected 1 or more, found {self.margin}")
+        if not 1 <= self.limit <= 20:
+            raise VosError(f"zoom.limit: expected 1 to 20, found {self.limit}")
+
+
+@dataclass(frozen=True)
+class Options(SharedOptions):
     """What can be chosen when OSVOS segments.
 
     Attributes:
@@ -27,8 +110,6 @@ class Options:
             have a mask.
         short_side: The network works on frames scaled to this shorter side; 0: on frames as they are, or at the size
             that the network was made for.
-        test_scales: Each frame is segmented at these multiples of the working size, and the probabilities are averaged.
-        test_flip: Average with the mirrored frame, too.
         snap: Move the contours of the result to edges of the image.
         snapping: How, see `vos_tf.inference.refinement.snapping`.
         reach: How far an object's pixels may be from where it was in the frame before, in square roots of its area
@@ -42,21 +123,18 @@ class Options:
     separate: bool = False
     annotated_frames: str = "first"
     short_side: int = 0
-    test_scales: tuple[float, ...] = (1.0,)
-    test_flip: bool = False
     snap: bool = False
     snapping: SnappingSettings = field(default_factory=SnappingSettings)
     reach: float = 0.0
     adapted: str = field(default="", metadata={"decides_masks": False})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         one_of("annotated_frames", self.annotated_frames, ("first", "all"))
         if self.short_side < 0:
             raise VosError(f"short_side: expected 0 (as it is) or pixels, found {self.short_side}")
         if not self.reach >= 0:
             raise VosError(f"reach: expected 0 (anywhere) or more, found {self.reach}")
-        if not self.test_scales or not all(0.05 <= scale <= 20 for scale in self.test_scales):
-            raise VosError(f"test_scales: expected factors from 0.05 to 20, found {self.test_scales}")
 
     @property
     def learns_on(self) -> bool:
@@ -69,7 +147,7 @@ def default_options(network: OSVOS) -> Options:
     trunk = network.settings.trunk
     if trunk == "vgg16":
         return Options(
-            OSVOSFinetuneSettings(
+            finetune=OSVOSFinetuneSettings(
                 steps=500,
                 learning_rate=1e-8,
                 optimizer="sgd",
@@ -81,7 +159,8 @@ def default_options(network: OSVOS) -> Options:
             )
         )
     if trunk == "vgg19_bn":
-        return Options(OSVOSFinetuneSettings(steps=1000, learning_rate=5e-5, weight_decay=1e-4, loss="class_balanced"))
+        finetune = OSVOSFinetuneSettings(steps=1000, learning_rate=5e-5, weight_decay=1e-4, loss="class_balanced")
+        return Options(finetune=finetune)
     return _quick()
 
 
@@ -100,7 +179,7 @@ def _quick() -> Options:
         loss="balanced_batch",
     )
     return Options(
-        finetune,
+        finetune=finetune,
         adaptation=AdaptationSettings(steps=2, every=1),
         zoom=ZoomSettings(share=0.5),
         reach=0.25,

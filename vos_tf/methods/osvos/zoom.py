@@ -6,37 +6,13 @@ closely; the views of the whole frame and of the window are averaged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.errors import VosError
-
-
-@dataclass(frozen=True)
-class ZoomSettings:
-    """How closely objects are looked at.
-
-    Attributes:
-        share: Of the closer view in the average, 0..1; 0: there is no closer view.
-        margin: The window is at least this many times as high and wide as the object's last mask.
-        limit: Largest magnification of the window.
-    """
-
-    share: float = 0.0
-    margin: float = 1.5
-    limit: float = 2.6
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise VosError(f"zoom.share: expected 0 <= x <= 1, found {self.share}")
-        if not 1 <= self.margin <= 100:
-            raise VosError(f"zoom.margin: expected 1 or more, found {self.margin}")
-        if not 1 <= self.limit <= 20:
-            raise VosError(f"zoom.limit: expected 1 to 20, found {self.limit}")
+from vos_tf.methods.osvos.options import ZoomSettings
 
 
 class Window(NamedTuple):

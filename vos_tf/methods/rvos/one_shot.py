@@ -10,8 +10,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.errors import VosError
-from vos_tf.inference.graph import FRAME, VideoGraph, nearest, shrink_or_grow, to_frame_size
+from vos_tf.inference.graph import FRAME, VideoGraph
 from vos_tf.inference.merging.graph import MergeRule, MergingGraph
+from vos_tf.inference.resizing import nearest, shrink_or_grow, to_frame_size
 from vos_tf.inference.session import Session
 from vos_tf.media.label_maps import VOID, LabelMap, object_ids
 from vos_tf.methods.rvos.network import RVOS

@@ -6,8 +6,8 @@ as it is. The paper names neither the steps nor the ranges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -16,82 +16,20 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.config import fill
-from vos_tf.errors import VosError
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.media.label_maps import VOID, LabelMap
 from vos_tf.methods.s2s.network import S2S
 from vos_tf.methods.s2s.objective import S2SObjective, Settings
+from vos_tf.methods.s2s.options import S2SFinetuneSettings
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.pipeline.augment import GREY, colour_matrix, draw_change, move_image, move_labels
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.pipeline.motion import animate
 from vos_tf.pipeline.options import AugmentOptions
-from vos_tf.training.finetune import FinetuneSettings
 from vos_tf.training.finetune_samples import AnnotatedFrame
 
 # Where objects move by themselves: frames of a video from one frame of a clip to the next, least and most.
 STRIDES = (1, 4)
-
-
-@dataclass(frozen=True)
-class S2SFinetuneSettings:
-    """How S2S is adapted to an object.
-
-    Attributes:
-        steps: Updates; 0: the network as it is.
-        seconds: Time budget instead of ``steps``, compiling included; ``None``: none.
-        learning_rate: Of Adam.
-        schedule: ``constant``, or ``cosine`` to 0 over the steps or seconds.
-        batch_size: Clips per update.
-        clip_length: T, the frames of a clip after the first frame; 1: pairs, as in the paper.
-        augment: The movement from the first frame to the last one of a clip; the frames between lie evenly on the way.
-            Flip and colours are the same for all frames of a clip.
-        motion: Share of the clips in which the objects are cut out and move by themselves over the background, as in
-            `vos_tf.pipeline.motion`, instead of the whole frame.
-        objective: Settings of the loss that differ from those of training, such as ``jaccard_weight``.
-        seed: Of everything that is drawn.
-    """
-
-    steps: int = 0
-    seconds: float | None = None
-    learning_rate: float = 1e-5
-    schedule: str = "constant"
-    batch_size: int = 4
-    clip_length: int = 1
-    augment: AugmentOptions = field(
-        default_factory=lambda: AugmentOptions(flip=0.5, rotation=30, scale=0.25, translation=0.1)
-    )
-    motion: float = 0.0
-    objective: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        fill(Settings, self.objective, "training.objective")
-        if self.clip_length < 1:
-            raise VosError(f"finetune.clip_length: expected 1 or more, found {self.clip_length}")
-        if self.augment.window is not None or self.augment.each_frame:
-            raise VosError(
-                "finetune.augment: expected no window and not each_frame, which clips of one frame do not have"
-            )
-        _ = self.loop  # refuses what is impossible there
-
-    @property
-    def loop(self) -> FinetuneSettings:
-        """What the loop of fine-tuning knows of them."""
-        return FinetuneSettings(
-            steps=self.steps,
-            seconds=self.seconds,
-            learning_rate=self.learning_rate,
-            schedule=self.schedule,
-            batch_size=self.batch_size,
-            motion=self.motion,
-            seed=self.seed,
-        )
-
-    @property
-    def adapts(self) -> bool:
-        """Whether anything is learned."""
-        return self.loop.adapts
 
 
 def finetuned_groups(network: S2S) -> Sequence[ParameterGroup]:

@@ -11,22 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vos_tf.inference.finetuned_network import FinetunedNetwork
 from vos_tf.inference.finetuned_weights import AdaptedStore
 from vos_tf.inference.graph import VideoGraph
+from vos_tf.inference.grouped_session import Group, GroupedSession
 from vos_tf.inference.merging.graph import MergingGraph
-from vos_tf.inference.merging.logit_maps import join_maps
-from vos_tf.inference.session import Session
-from vos_tf.inference.state_session import Followers
-from vos_tf.media.label_maps import LabelMap
-from vos_tf.methods.s2s.finetuning import ClipSamples, S2SFinetuneSettings, finetuned_groups, finetuning_loss
+from vos_tf.inference.state_session import ObjectStates
+from vos_tf.methods.s2s.finetuning import ClipSamples, finetuned_groups, finetuning_loss
 from vos_tf.methods.s2s.network import S2S
-from vos_tf.methods.s2s.options import Options
-from vos_tf.training.finetune import Finetuner, Values
+from vos_tf.methods.s2s.options import S2SFinetuneSettings
 from vos_tf.training.finetune_samples import AnnotatedFrame
 
 
-class OnlineNetwork:
-    """A network that is adapted to objects, again and again, each time from the same weights.
+class S2SFinetunedNetwork(FinetunedNetwork):
+    """See `FinetunedNetwork`.
 
     Args:
         parent: An `vos_tf.methods.s2s.network.S2S`; it is copied.
@@ -35,101 +33,65 @@ class OnlineNetwork:
     """
 
     def __init__(self, parent: S2S, settings: S2SFinetuneSettings, store: AdaptedStore | None = None) -> None:
-        self.network = type(parent).from_config(parent.get_config())
-        self.network.set_weights(parent.get_weights())
-        self.graph = VideoGraph(self.network)
-        self.finetuner = Finetuner(
-            self.network, finetuned_groups(self.network), finetuning_loss(self.network, settings), settings.loop
-        )
+        network = type(parent).from_config(parent.get_config())
+        network.set_weights(parent.get_weights())
+        super().__init__(network, finetuned_groups(network), finetuning_loss(network, settings), settings.loop, store)
+        self.graph = VideoGraph(network)
         self._settings = settings
-        self._store = store
-        self._present: Values | None = None
 
-    def adapt(self, ids: Sequence[int], frame: AnnotatedFrame, video: str | None, key: str) -> Values:
-        """The weights for these objects; the network has them then.
-
-        Args:
-            ids: The objects.
-            frame: Where they are seen.
-            video: Its name, for messages and the store; ``None``: without a name, nothing is kept.
-            key: The place of the weights in the store, below the video's.
-        """
-        self._present = None
-        place, store = f"{video}/{key}", self._store if video else None
-        if store is None or not store.restore(place, ids, [frame], self.network):
-            what = f"object {ids[0]}" if len(ids) == 1 else f"{len(ids)} objects"
-            where = f"{video}: " if video else ""
-            samples = ClipSamples(frame, ids, self._settings, self.network.settings.size)
-            report = self.finetuner.run(samples, f"{where}fine-tuning {what}")
-            if store is not None:
-                store.save(place, ids, [frame], self.network, report)
-        self._present = self.finetuner.values()
-        return self._present
-
-    def take(self, values: Values) -> None:
-        """Give the network weights that `adapt` gave."""
-        if values is not self._present:
-            self.finetuner.assign(values)
-            self._present = values
+    def samples(self, ids: Sequence[int], frames: Sequence[AnnotatedFrame]) -> ClipSamples:
+        """Clips made of the one frame that there is."""
+        return ClipSamples(frames[0], ids, self._settings, self.network.settings.size)
 
 
-class _Group:
-    """Objects that were learned together: their weights and states."""
+class _Group(Group):
+    """Objects that were learned together, with their states."""
 
-    def __init__(self, values: Values, followers: Followers, count: int) -> None:
-        self.values = values
-        self.followers = followers
-        self.count = count
+    states: ObjectStates | None = None
+
+    def keep(self, places: Sequence[int]) -> None:
+        """See `Group.keep`."""
+        super().keep(places)
+        if self.states is not None:
+            self.states.keep(places)
 
 
-class OnlineSession(Session):
-    """A session that fine-tunes a network for objects that join; its memory does not grow with the video.
+class S2SOnlineSession(GroupedSession[_Group]):
+    """See `GroupedSession`.
 
     Args:
         network: What is fine-tuned.
-        followers: Makes a place for objects that go through the network together.
+        states: Makes a place for objects that go through the network together.
         size: ``(H, W)`` of the video's frames.
         merging: How objects are merged.
-        options: See `vos_tf.methods.s2s.options.Options`.
-        name: Of the video: adapted weights are kept under it; ``None``: they are not kept.
+        separate: Whether each object is learned by itself.
+        name: Of the video, or ``None``.
     """
+
+    group = _Group
 
     def __init__(
         self,
-        network: OnlineNetwork,
-        followers: Callable[[VideoGraph, tuple[int, int]], Followers],
+        network: S2SFinetunedNetwork,
+        states: Callable[[tuple[int, int], VideoGraph], ObjectStates],
         size: tuple[int, int],
         merging: MergingGraph,
-        options: Options,
+        *,
+        separate: bool,
         name: str | None,
     ) -> None:
-        super().__init__(size, merging)
+        super().__init__(size, merging, separate=separate, name=name)
         self._network = network
-        self._make_followers = followers
-        self._separate = options.separate
-        self._name = name
-        self._groups: list[_Group] = []
+        self._states = states
 
-    def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
-        for members in [(i,) for i in ids] if self._separate else [ids]:
-            key = f"{name}-object{members[0]}" if self._separate else name
-            values = self._network.adapt(members, AnnotatedFrame(frame, labels), self._name, key)
-            followers = self._make_followers(self._network.graph, self.size)
-            followers.join(frame, np.stack([labels == i for i in members]))
-            self._groups.append(_Group(values, followers, len(members)))
+    def _learn(self, group: _Group, frames: Sequence[AnnotatedFrame]) -> None:
+        group.values = self._network.adapt(group.ids, frames, self._name, group.key)
+        states = self._states(self.size, self._network.graph)
+        states.join(frames[0].image, np.stack([frames[0].labels == i for i in group.ids]))
+        states.keep(group.members)
+        group.states = states
 
-    def _keep(self, indices: Sequence[int]) -> None:
-        first = 0
-        for group in self._groups:
-            members = [index - first for index in indices if first <= index < first + group.count]
-            first += group.count
-            group.followers.keep(members)
-            group.count = len(members)
-        self._groups = [group for group in self._groups if group.count]
-
-    def _advance(self, frame: NDArray[np.uint8]) -> Any:
-        maps = []
-        for group in self._groups:
-            self._network.take(group.values)
-            maps.append(group.followers.advance(group.followers.encode(frame)))
-        return join_maps(maps)
+    def _maps(self, group: _Group, frame: NDArray[np.uint8]) -> Any:
+        assert group.states is not None
+        self._network.take(group.values)
+        return group.states.advance(group.states.encode(frame))

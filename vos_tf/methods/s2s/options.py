@@ -2,41 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from vos_tf.config import fill
 from vos_tf.errors import VosError
-from vos_tf.methods.s2s.finetuning import S2SFinetuneSettings
-from vos_tf.methods.s2s.network import S2S
+from vos_tf.inference.options import StateOptions
+from vos_tf.pipeline.options import AugmentOptions
+from vos_tf.training.finetune_settings import FinetuneSettings
+
+if TYPE_CHECKING:
+    from vos_tf.methods.s2s.network import S2S
 
 
 @dataclass(frozen=True)
-class Options:
+class S2SFinetuneSettings:
+    """How S2S is adapted to an object.
+
+    Attributes:
+        steps: Updates; 0: the network as it is.
+        seconds: Time budget instead of ``steps``, compiling included; ``None``: none.
+        learning_rate: Of Adam.
+        schedule: ``constant``, or ``cosine`` to 0 over the steps or seconds.
+        batch_size: Clips per update.
+        clip_length: T, the frames of a clip after the first frame; 1: pairs, as in the paper.
+        augment: The movement from the first frame to the last one of a clip; the frames between lie evenly on the way.
+            Flip and colours are the same for all frames of a clip.
+        motion: Share of the clips in which the objects are cut out and move by themselves over the background, as in
+            `vos_tf.pipeline.motion`, instead of the whole frame.
+        objective: Settings of the loss that differ from those of training, such as ``jaccard_weight``.
+        seed: Of everything that is drawn.
+    """
+
+    steps: int = 0
+    seconds: float | None = None
+    learning_rate: float = 1e-5
+    schedule: str = "constant"
+    batch_size: int = 4
+    clip_length: int = 1
+    augment: AugmentOptions = field(
+        default_factory=lambda: AugmentOptions(flip=0.5, rotation=30, scale=0.25, translation=0.1)
+    )
+    motion: float = 0.0
+    objective: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.objective:
+            from vos_tf.methods.s2s.objective import Settings  # imports Keras: only where there is anything to check
+
+            fill(Settings, self.objective, "training.objective")
+        if self.clip_length < 1:
+            raise VosError(f"finetune.clip_length: expected 1 or more, found {self.clip_length}")
+        if self.augment.window is not None or self.augment.each_frame:
+            raise VosError(
+                "finetune.augment: expected no window and not each_frame, which clips of one frame do not have"
+            )
+        _ = self.loop  # refuses what is impossible there
+
+    @property
+    def loop(self) -> FinetuneSettings:
+        """What the loop of fine-tuning knows of them."""
+        return FinetuneSettings(
+            steps=self.steps,
+            seconds=self.seconds,
+            learning_rate=self.learning_rate,
+            schedule=self.schedule,
+            batch_size=self.batch_size,
+            motion=self.motion,
+            seed=self.seed,
+        )
+
+    @property
+    def adapts(self) -> bool:
+        """Whether anything is learned."""
+        return self.loop.adapts
+
+
+@dataclass(frozen=True)
+class Options(StateOptions):
     """What can be chosen when S2S segments.
 
     Attributes:
-        objects_per_call: Largest number of objects that go through the network together; 0: all. The result does not
-            depend on it.
-        restart_every: Frames after which an object goes on from its first frame again, as a TensorFlow 1 port of the
-            method did after every 7; 1: each frame is one step from the object's first frame, as a PyTorch port did;
-            0: the state is carried on to the end.
-        step_first: Whether the network also steps through the first frame of an object, as both ports did.
         finetune: Online learning of each object from its first frame.
         separate: Fine-tune a network for each object (the paper), or one for all objects that join in a frame.
         adapted: Folder in which fine-tuned weights are kept and found again; empty: they are forgotten.
     """
 
-    objects_per_call: int = field(default=0, metadata={"decides_masks": False})
-    restart_every: int = 0
-    step_first: bool = False
     finetune: S2SFinetuneSettings = field(default_factory=S2SFinetuneSettings)
     separate: bool = True
     adapted: str = field(default="", metadata={"decides_masks": False})
-
-    def __post_init__(self) -> None:
-        if self.objects_per_call < 0:
-            raise VosError(f"objects_per_call: expected 0 (all objects) or more, found {self.objects_per_call}")
-        if self.restart_every < 0:
-            raise VosError(f"restart_every: expected 0 (never) or more frames, found {self.restart_every}")
 
 
 def default_options(network: S2S) -> Options:
