@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vos_tf"
 FLOORS = [
     {"errors", "version"},
     {"files", "progress", "text"},
+    {"workers"},
     {"config", "media"},
     {"datasets"},
     {"models", "losses", "records", "evaluation"},
@@ -63,7 +64,7 @@ def test_imports_point_down(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["media", "datasets", "convert", "doctor", "evaluation", "report", "models", "losses", "config"],
+    ["media", "datasets", "convert", "doctor", "evaluation", "report", "models", "losses", "config", "workers"],
 )
 def test_rooms_without_tensorflow(room: str) -> None:
     for path in FILES:

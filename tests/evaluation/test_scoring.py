@@ -1,9 +1,6 @@
 import csv
 import json
 import math
-import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -167,21 +164,3 @@ def test_official_decay_can_be_asked_for(tmp_path):
     assert fixed.groups()[0].row["J"].decay == pytest.approx(1.0)
     assert math.isnan(official.groups()[0].row["J"].decay)
     assert official.to_json()["overall"]["all"]["J"]["decay"] is None
-
-
-def test_workers_must_be_one_or_more(dataset, results):
-    with pytest.raises(VosError, match="expected 1 or more"):
-        score_results(results, dataset, workers=0)
-
-
-def test_script_without_guard_is_told_what_to_do(tmp_path, dataset, results):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import pickle, sys\nfrom pathlib import Path\nfrom vos_tf.evaluation import score_results\n"
-        f"dataset = pickle.loads(Path({str(tmp_path / 'dataset')!r}).read_bytes())\n"
-        f"score_results(Path({str(results)!r}), dataset, workers=2)\n"
-    )
-    (tmp_path / "dataset").write_bytes(pickle.dumps(dataset))
-    process = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
-    assert process.returncode == 1
-    assert "without `if __name__ == '__main__':`" in process.stderr

@@ -13,11 +13,11 @@ from vos_tf.records import check
 from vos_tf.records.encode import encode_mask
 from vos_tf.records.preprocess import preprocess
 from vos_tf.records.settings import StoredSize
-from vos_tf.records.workers import Workers
+from vos_tf.workers import open_workers
 
 
 def find_problems(dataset, workers):
-    with Workers(workers) as pool:
+    with open_workers(workers) as pool:
         return check.find_problems(dataset, StoredSize(), pool)[0]
 
 
@@ -141,7 +141,7 @@ def test_masks_are_encoded_on_the_way_as_far_as_there_is_room(dataset, monkeypat
     stored = StoredSize(exact=(20, 30))
     everything = {path: video.read_mask(name) for video in dataset.videos for name, path in video.masks.items()}
     expected = {path: encode_mask(labels, (20, 30)) for path, labels in everything.items()}
-    with Workers(1) as pool:
+    with open_workers(1) as pool:
         assert check.find_problems(dataset, stored, pool)[1] == expected
         room = sum(len(mask.png) for mask in list(expected.values())[:12])
         monkeypatch.setattr(check, "MASK_CACHE_BYTES", room)

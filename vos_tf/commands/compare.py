@@ -7,7 +7,8 @@ from typing import Literal
 
 import typer
 
-from vos_tf.commands.score import DATASET, MISSING, PROTOCOL, ROOT, SPLIT, WORKERS
+from vos_tf.commands.score import DATASET, MISSING, PROTOCOL, ROOT, SPLIT
+from vos_tf.commands.workers import WORKERS
 
 FOLDERS = typer.Argument(..., help="Two or more folders; differences are to the first.", show_default=False)
 HTML = typer.Option(None, "--html", help="Write a report with the worst frames as pictures to this file.")

@@ -7,6 +7,7 @@ from typing import Literal
 
 import typer
 
+from vos_tf.commands.workers import WORKERS
 from vos_tf.text import counted
 
 ROOT = typer.Argument(..., metavar="DIR", help="Folder of the data set.", show_default=False)
@@ -20,7 +21,7 @@ def convert(
     out: Path = OUT,
     dataset: str | None = typer.Option(None, "--dataset", help="Layout of DIR; found by itself if not given."),
     split: str | None = typer.Option(None, "--split", help="The only split to convert; all if not given."),
-    workers: int = typer.Option(1, "--workers", min=0, help="Processes; 0: one per core."),
+    workers: int = WORKERS,
 ) -> None:
     """Write a data set in another layout; converted back, it is the same again.
 

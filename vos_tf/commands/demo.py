@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from vos_tf.commands.workers import WORKERS
+
 
 def demo(
     out: Path = typer.Option(Path("demo"), "--out", help="Folder for everything the demo makes."),
@@ -14,7 +16,7 @@ def demo(
         "--from-scratch",
         help="Train from random weights for half an hour, instead of continuing from those of vos_tf.",
     ),
-    workers: int = typer.Option(2, "--workers", help="Processes for generating, preprocessing and scoring."),
+    workers: int = WORKERS,
 ) -> None:
     """Generate video, preprocess it, train, segment unseen video, score it and export a SavedModel."""
     from vos_tf.jobs.demo import run_demo

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from vos_tf.commands.workers import WORKERS
+
 ROOT = typer.Argument(..., metavar="DIR", help="Folder of the data set.", show_default=False)
 OUT = typer.Option(None, "--out", help="The new folder for the repaired copy.", show_default=False)
 JSON = typer.Option(None, "--json", help="Write everything that was found to this file.", show_default=False)
@@ -17,7 +19,7 @@ def doctor(
     fix: bool = typer.Option(False, "--fix", help="Write a repaired copy to --out; DIR is only read."),
     out: Path | None = OUT,
     json: Path | None = JSON,
-    workers: int = typer.Option(1, "--workers", min=0, help="Processes; 0: one per core."),
+    workers: int = WORKERS,
 ) -> None:
     """Look at every frame and mask of a data set, and say in plain words what is wrong.
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from vos_tf.commands.workers import WORKERS
+
 
 def evaluate(
     scenario_name: str = typer.Option(
@@ -31,7 +33,7 @@ def evaluate(
     background: str = typer.Option(
         "0.5", "--background", help="Probability an object has to beat, or the name of an implementation: toghi."
     ),
-    workers: int = typer.Option(0, "--workers", help="Processes for scoring; 0: one per core."),
+    workers: int = WORKERS,
     overlay: bool = typer.Option(True, "--overlay/--no-overlay", help="An overlay sheet per video."),
     overlay_frames: bool = typer.Option(False, "--overlay-frames", help="An overlay picture per frame."),
     video: bool = typer.Option(False, "--video", help="An overlay video per video."),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from vos_tf.commands.workers import WORKERS
+
 
 def merge(
     maps: Path = typer.Argument(
@@ -19,7 +21,7 @@ def merge(
     like: Path | None = typer.Option(
         None, "--like", help="Folder of the frames, <video>/<frame>.jpg: label maps get their size."
     ),
-    workers: int = typer.Option(0, "--workers", help="Frames at a time; 0: one for each core."),
+    workers: int = WORKERS,
 ) -> None:
     """Merge one probability map per object and frame into one label map per frame."""
     from vos_tf.inference.merging.rules import MergeRule, threshold

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vos_tf.commands.workers import HELP
 from vos_tf.text import counted
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def preprocess(
         None, "--size", help="HEIGHTxWIDTH, short:480 (shorter side) or native; the network's size if not given."
     ),
     shards: int | None = typer.Option(None, "--shards", min=1, help="Number of files; about 150 MB each if not given."),
-    workers: int | None = typer.Option(None, "--workers", min=0, help="Processes; 0: one per core."),
+    workers: int | None = typer.Option(None, "--workers", min=0, help=HELP),
     verify: bool = typer.Option(False, "--verify", help="Check every checksum and decode every record."),
     skip_bad: bool = typer.Option(False, "--skip-bad", "--skip_bad", help="Leave out videos with problems."),
     config: Path | None = CONFIG,

@@ -7,6 +7,8 @@ from typing import Literal
 
 import typer
 
+from vos_tf.commands.workers import WORKERS
+
 RESULTS = typer.Argument(..., help="Folder with <sequence>/<frame>.png.", show_default=False)
 DATASET = typer.Option(..., "--dataset", help="davis2016, davis2017, youtube-vos, folder or synthetic.")
 ROOT = typer.Option(..., "--root", help="Folder of the data set.")
@@ -19,7 +21,6 @@ PROTOCOL = typer.Option(
 JSON = typer.Option(None, "--json", help="Write all scores to this file.")
 CSV = typer.Option(None, "--csv", help="Write the tables to this file.")
 HTML = typer.Option(None, "--html", help="Write a report with plots and pictures to this file.")
-WORKERS = typer.Option(1, "--workers", min=1, help="Processes to share the work.")
 MISSING = typer.Option("refuse", "--missing", help="Missing masks: refuse, or zero (score them as empty).")
 DECAY = typer.Option("fixed", "--decay", help="fixed, or official (with its 8-bit defect in long videos).")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vos_tf.commands.workers import WORKERS
 from vos_tf.text import counted
 
 
@@ -15,7 +16,7 @@ def synthesize(
     videos: Annotated[int, typer.Option(min=0, help="Training videos; 0 writes none.")] = 120,
     valid_videos: Annotated[int, typer.Option(min=0, help="Validation videos; 0 writes none.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal files.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: int = WORKERS,
     size: Annotated[str, typer.Option(metavar="HxW", help="Size of the frames in pixels.")] = "240x432",
     frames: Annotated[int, typer.Option(min=1, help="Frames of each video.")] = 20,
     first_masks_only: Annotated[

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Protocol
 
 from vos_tf.datasets.companion import read_companion
 from vos_tf.errors import VosError
-from vos_tf.files import write_json
+from vos_tf.files import publish, write_json
 from vos_tf.progress import progress
-from vos_tf.records.workers import Workers, worker_count
+from vos_tf.workers import open_workers
 
 ENTRIES = ".entries"
 """Folder of the entries, within the hidden one."""
@@ -106,9 +106,7 @@ def write_staged(
         entries = _do(staging, jobs, description, workers)
         finish(staging, entries)
         shutil.rmtree(staging / ENTRIES)
-        if out.exists():
-            out.rmdir()
-        staging.rename(out)
+        publish(staging, out)
     except OSError as error:
         raise VosError(
             f"{error.filename or staging}: expected to write, found that it cannot be done ({error.strerror}); what "
@@ -162,8 +160,7 @@ def _do(staging: Path, jobs: Sequence[Job], description: str, workers: int) -> l
     missing = [_Task(number, job, staging) for number, job in enumerate(jobs) if not paths[number].exists()]
     total = sum(job.frames for job in jobs)
     done = total - sum(task.job.frames for task in missing)
-    count = min(worker_count(workers), max(1, len(missing)))
-    with progress(description, total, done=done) as bar, Workers(count) as pool:
+    with progress(description, total, done=done) as bar, open_workers(workers, tasks=len(missing)) as pool:
         for number, entry in pool.map(_run, missing):
             write_json(paths[number], entry)
             bar.advance(jobs[number].frames, jobs[number].name)

@@ -19,7 +19,7 @@ from vos_tf.doctor.scanned_video import Seen, Survey
 from vos_tf.doctor.unknown_layout import loose_survey
 from vos_tf.errors import VosError
 from vos_tf.progress import progress
-from vos_tf.records.workers import Workers, worker_count
+from vos_tf.workers import open_workers
 
 VERSION = 1
 """Raised when the same data set would be repaired in another way."""
@@ -145,8 +145,8 @@ def look(root: Path | str, *, dataset: str | None = None, workers: int = 1) -> R
     found = _survey(Path(root), dataset)
     looks = [_Look(found.root, seen) for seen in found.videos]
     diagnoses: list[Diagnosis] = []
-    count = min(worker_count(workers), max(1, len(looks)))
-    with progress("looking", sum(len(seen.frames) for seen in found.videos)) as bar, Workers(count) as pool:
+    frames = sum(len(seen.frames) for seen in found.videos)
+    with progress("looking", frames) as bar, open_workers(workers, tasks=len(looks)) as pool:
         for seen, diagnosis in zip(found.videos, pool.map(_examine, looks), strict=True):
             diagnoses.append(diagnosis)
             bar.advance(len(seen.frames), note=seen.name)

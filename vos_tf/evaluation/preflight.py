@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -13,7 +14,6 @@ from PIL import Image, UnidentifiedImageError
 
 from vos_tf.errors import Problem, VosError
 from vos_tf.evaluation.protocols import Plan, ScoringProtocol
-from vos_tf.evaluation.workers import Workers
 from vos_tf.media.label_maps import LabelMap, read_label_map
 from vos_tf.progress import Progress
 
@@ -87,7 +87,7 @@ def check_results(
     plans: Sequence[Plan],
     protocol: ScoringProtocol,
     *,
-    workers: Workers,
+    workers: Executor,
     progress: Progress,
     missing: Missing = "refuse",
     identical: Identical = "refuse",

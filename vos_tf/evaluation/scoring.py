@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,9 +27,9 @@ from vos_tf.evaluation.proposals import match_proposals
 from vos_tf.evaluation.protocols import Plan, ScoringProtocol, protocol_for
 from vos_tf.evaluation.statistics import Decay
 from vos_tf.evaluation.tables import MEASURES, ScoreTable, TrackScores
-from vos_tf.evaluation.workers import Workers, open_workers
 from vos_tf.media.label_maps import LabelMap
 from vos_tf.progress import Progress, progress
+from vos_tf.workers import open_workers
 
 _CHUNK = 16  # frames per task: small enough to share out evenly, large enough to be worth sending
 
@@ -91,7 +92,7 @@ def score_results(
         results: The folder.
         dataset: What to score against.
         protocol: One of `vos_tf.evaluation.protocols.PROTOCOLS`; ``None``: the one that belongs to the data set.
-        workers: Processes to share the work; the numbers do not depend on it.
+        workers: Processes; 0: one for every core. The numbers do not depend on it.
         missing: ``zero`` scores missing masks as empty and says so in the table's remarks.
         measures: Of J, F and T (T with ``davis2016`` only).
         decay: ``official`` repeats the 8-bit defect of the official tools.
@@ -111,17 +112,17 @@ def score_results(
         raise VosError(f"{dataset.name} {dataset.split}: expected videos, found none")
     plans = [chosen.plan(video) for video in dataset.videos]
     masks = sum(len(plan.frames) for plan in plans)
-    with open_workers(workers) as apply:
+    with open_workers(workers) as pool:
         with progress("checking", masks, "masks") as bar:
             found = check_results(
-                results, plans, chosen, workers=apply, progress=bar, missing=missing, identical=identical
+                results, plans, chosen, workers=pool, progress=bar, missing=missing, identical=identical
             )
         if on_preflight:
             on_preflight(found)
         if found.problems:
             raise ProblemsError(f"{results}: cannot be scored as {chosen.title}:", found.problems)
         with progress("scoring", masks) as bar:
-            tracks = tuple(_score_all(results, plans, chosen, wanted, found, apply, bar))
+            tracks = tuple(_score_all(results, plans, chosen, wanted, found, pool, bar))
     return _table(results, dataset, chosen, plans, found, tracks, decay)
 
 
@@ -167,7 +168,7 @@ def _score_all(
     protocol: ScoringProtocol,
     measures: tuple[str, ...],
     found: Preflight,
-    workers: Workers,
+    workers: Executor,
     bar: Progress,
 ) -> Iterator[TrackScores]:
     by_plan = [list(_chunks(results, plan, protocol, measures, found.absent)) for plan in plans]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import tensorflow as tf
 
 from vos_tf.errors import VosError
 from vos_tf.export.steps import ExportedModel
+from vos_tf.files import replacing
 
 
 def export_saved_model(module: ExportedModel, folder: Path) -> None:
@@ -25,12 +25,8 @@ def export_saved_model(module: ExportedModel, folder: Path) -> None:
     folder = folder.resolve()
     if folder.exists() and not (folder / "saved_model.pb").is_file() and not _is_empty(folder):
         raise VosError(f"{folder}: expected a new folder, or a SavedModel to replace, found something else")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    tf.saved_model.save(module, str(partial), signatures=module.signatures())
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with replacing(folder) as partial:
+        tf.saved_model.save(module, str(partial), signatures=module.signatures())
 
 
 def _is_empty(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -251,13 +250,12 @@ def score(request: EvaluationRequest, dataset: Dataset, protocol: str | None = N
     from vos_tf.evaluation.console import print_table
     from vos_tf.report.page import write_report
 
-    workers = request.workers or os.cpu_count() or 1
     empty = [video.name for video in dataset.videos if not video.objects]
     if empty:
         sys.stderr.write(f"note: videos without objects are not scored: {', '.join(empty)}\n")
         dataset = replace(dataset, videos=tuple(video for video in dataset.videos if video.objects))
     try:
-        table = score_results(request.folder, dataset, protocol=request.protocol or protocol, workers=workers)
+        table = score_results(request.folder, dataset, protocol=request.protocol or protocol, workers=request.workers)
     except ProblemsError:
         raise
     except VosError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vos_tf.config import one_of
 from vos_tf.errors import VosError
+from vos_tf.files import is_leftover
 from vos_tf.methods.registry import all_methods
 from vos_tf.models.weights import CONFIG, WEIGHTS, save_model
 from vos_tf.porting.assign import assign
@@ -80,8 +81,9 @@ def _import_trunk(path: Path, folder: Path, given: Mapping[str, Any]) -> ImportR
 
 def _refuse_other_content(folder: Path) -> None:
     """A model that lies there may be replaced, whole or as an interruption left it."""
-    own = {CONFIG, WEIGHTS, f".partial.{WEIGHTS}"}
-    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= own):
+    own = {CONFIG, WEIGHTS, f".partial.{WEIGHTS}"}  # the last of versions before
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if folder.exists() and not (folder.is_dir() and all(name in own or is_leftover(name) for name in names)):
         raise VosError(f"{folder}: expected a new folder, or a model to replace, found something else")
 
 

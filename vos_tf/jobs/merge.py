@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +18,7 @@ from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.results_folder import Provenance, claim_results
 from vos_tf.media.label_maps import write_label_map
 from vos_tf.progress import progress
+from vos_tf.workers import open_workers
 
 Size = tuple[int, int]
 
@@ -41,7 +40,7 @@ def merge_folder(maps: Path, out: Path, rule: MergeRule, *, like: Path | None = 
         rule: How objects compete.
         like: Folder of the videos' frames, ``<video>/<frame>.jpg``: label maps get their size, and frames without any
             map get an empty one.
-        workers: Frames at a time; 0: one for each core.
+        workers: Processes; 0: one for every core.
 
     Returns:
         The number of label maps in ``out``.
@@ -51,17 +50,16 @@ def merge_folder(maps: Path, out: Path, rule: MergeRule, *, like: Path | None = 
             something else.
     """
     check_rule(rule)
-    if workers < 0:
-        raise VosError(f"workers: expected 0 (one for each core) or more, found {workers}")
     videos = find_maps(maps)
     frames = [frame for video, found in videos.items() for frame in _frames(out, video, found, like)]
     settings = {"merge": rule.name, "background": rule.background, "sizes": "frames" if like else "maps"}
     claim_results(out, Provenance("probability maps", str(maps), "", settings), "--out")
     todo = [frame for frame in frames if not _is_done(frame)]
-    count = workers or os.cpu_count() or 1
-    cv2.setNumThreads(1)  # frames are merged side by side
-    with progress("merging", len(frames), "frames", len(frames) - len(todo)) as bar, _threads(count) as pool:
-        for frame in pool.map(lambda frame: _merge(frame, rule), todo):
+    with (
+        progress("merging", len(frames), "frames", len(frames) - len(todo)) as bar,
+        open_workers(workers, tasks=len(todo)) as pool,
+    ):
+        for frame in pool.map(partial(_merge, rule=rule), todo):
             bar.advance(note=frame.out.parent.name)
     return len(frames)
 
@@ -120,13 +118,3 @@ def _resized(plane: ProbabilityMap, size: Size | None) -> ProbabilityMap:
     if size is None or plane.shape == size:
         return plane
     return np.asarray(cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that leave what they have not begun when the block ends with an error or Ctrl-C."""
-    pool = ThreadPoolExecutor(count, thread_name_prefix="merge")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)

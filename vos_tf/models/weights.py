@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vos_tf.errors import VosError
-from vos_tf.files import sha256, write_json
+from vos_tf.files import replacing, sha256, write_json
 
 if TYPE_CHECKING:
     from vos_tf.models.video_network import VideoNetwork
@@ -22,11 +22,9 @@ FORMAT = 1
 
 def save_model(folder: Path, name: str, network: VideoNetwork) -> None:
     """Write a network to ``folder``, ``config.json`` last."""
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
-    partial = folder / f".partial.{WEIGHTS}"
-    network.save_weights(partial)
-    partial.replace(folder / WEIGHTS)
+    with replacing(folder / WEIGHTS) as partial:
+        network.save_weights(partial)
     content = {
         "format": FORMAT,
         "model": name,

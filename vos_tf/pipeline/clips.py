@@ -20,7 +20,7 @@ from vos_tf.pipeline.reading import ClipReader
 from vos_tf.pipeline.sampling import ClipRequest, count_clips, plan_epoch
 from vos_tf.pipeline.videos import clip_videos
 from vos_tf.records.manifest import Manifest
-from vos_tf.records.workers import worker_count
+from vos_tf.workers import worker_count
 
 BATCHES_AT_A_TIME = 2
 """While one batch waits for its last clip, the next one is begun."""

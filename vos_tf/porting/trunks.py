@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.errors import VosError
+from vos_tf.files import replacing
 from vos_tf.models.backbones import TRUNKS_BEFORE_POOLING, classifier_body
 from vos_tf.models.renormalization import for_other_images
 from vos_tf.models.resnet import RESNETS
@@ -107,12 +108,7 @@ def import_trunk(tensors: Mapping[str, Array], path: Path, folder: Path) -> tupl
         # torchvision's sees images normalised in another way; the means differ by less than half a grey level.
         kernel, bias = first.get_weights()
         first.set_weights(for_other_images(kernel, bias, "imagenet_rgb", "caffe_bgr"))
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{kind}.weights.h5"
-    partial = folder / f".partial.{file.name}"
-    try:
+    with replacing(file) as partial:
         body.save_weights(partial)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
     return kind, file, body, left_out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,6 @@ from vos_tf.media.label_maps import LabelMap, object_ids
 from vos_tf.progress import progress
 from vos_tf.records.encode import EncodedMask, encode_mask
 from vos_tf.records.settings import StoredSize
-from vos_tf.records.workers import Workers
 
 FRAMES_PER_TASK = 16
 MASK_CACHE_BYTES = 256 << 20
@@ -62,7 +62,7 @@ class CheckedFiles(NamedTuple):
 
 
 def check_dataset(
-    dataset: Dataset, stored: StoredSize, workers: Workers, *, skip_bad: bool
+    dataset: Dataset, stored: StoredSize, workers: Executor, *, skip_bad: bool
 ) -> tuple[tuple[str, ...], Mapping[Path, EncodedMask]]:
     """Look at every frame and mask of a data set.
 
@@ -96,7 +96,7 @@ def check_dataset(
 
 
 def find_problems(
-    dataset: Dataset, stored: StoredSize, workers: Workers
+    dataset: Dataset, stored: StoredSize, workers: Executor
 ) -> tuple[list[Problem], Mapping[Path, EncodedMask]]:
     """All problems of a data set, in the order of its videos, and masks that were encoded on the way."""
     listed = Counter(video.name for video in dataset.videos)

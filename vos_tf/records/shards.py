@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +19,6 @@ from vos_tf.records.manifest import RecordEntry, ShardEntry, record_to_json
 from vos_tf.records.plan import Chunk, Plan
 from vos_tf.records.record import encode_record, index_record
 from vos_tf.records.settings import RecordSettings
-from vos_tf.records.workers import Workers
 
 UNFINISHED = ".unfinished"
 FRAMES_PER_TASK = 8
@@ -30,7 +30,7 @@ def write_shards(
     plan: Plan,
     settings: RecordSettings,
     masks: Mapping[Path, EncodedMask],
-    workers: Workers,
+    workers: Executor,
 ) -> None:
     """Write the shards that are not complete yet.
 

@@ -17,7 +17,7 @@ from vos_tf.records.framing import unframe
 from vos_tf.records.manifest import Manifest, RecordEntry, ShardEntry
 from vos_tf.records.record import index_record
 from vos_tf.records.sequence_example import WireError, decode_sequence_example
-from vos_tf.records.workers import Workers, worker_count
+from vos_tf.workers import open_workers
 
 VerifyTask = tuple[Path, ShardEntry | RecordEntry]
 
@@ -42,7 +42,7 @@ def verify_records(manifest: Manifest, *, workers: int = 0) -> None:
     frames = manifest.frame_count
     with (
         progress(f"verifying {manifest.folder.name}", frames) as shown,
-        Workers(worker_count(workers)) as pool,
+        open_workers(workers) as pool,
     ):
         for (_, entry), found in zip(_tasks(manifest), pool.map(verify, _tasks(manifest)), strict=True):
             problems += found

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vos_tf.datasets.types import Dataset
 from vos_tf.errors import VosError
+from vos_tf.files import sweep
 from vos_tf.records.check import check_dataset
 from vos_tf.records.encode import EncodedMask
 from vos_tf.records.manifest import (
@@ -28,7 +29,7 @@ from vos_tf.records.manifest import (
 from vos_tf.records.plan import Plan, Source, make_plan, read_plan, refuse_other_source, source_of, write_plan
 from vos_tf.records.settings import RecordSettings
 from vos_tf.records.shards import UNFINISHED, contents_file, write_shards
-from vos_tf.records.workers import Workers, worker_count
+from vos_tf.workers import open_workers
 
 
 def write_records(
@@ -57,7 +58,7 @@ def write_records(
     _refuse_foreign(folder)
     plan_file = folder / UNFINISHED / "plan.json"
     masks: Mapping[Path, EncodedMask] = {}
-    with Workers(worker_count(workers)) as pool, ExitStack() as stack:
+    with open_workers(workers) as pool, ExitStack() as stack:
         if not plan_file.exists():
             skipped, masks = check_dataset(dataset, settings.size, pool, skip_bad=skip_bad)
             plan = make_plan(dataset, settings, skipped)
@@ -70,8 +71,7 @@ def write_records(
             refuse_other_source(folder, plan.source, asked)
         else:
             write_plan(plan_file, plan)
-        for left in folder.glob(".*.partial"):
-            left.unlink()
+        sweep(folder)
         write_shards(dataset, folder, plan, settings, masks, pool)
         manifest = _gather(folder, plan)
         write_manifest(manifest)

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from vos_tf.errors import VosError
-from vos_tf.files import write_json
+from vos_tf.files import replacing, write_json
 from vos_tf.models.video_network import VideoNetwork
 
 WEIGHTS = "network.weights.h5"
@@ -54,16 +54,13 @@ class Position:
 def save_checkpoint(folder: Path, network: VideoNetwork, optimizer: Any, position: Position, *, keep: int) -> Path:
     """Write a checkpoint below ``folder``, named by its number of updates, and delete all but the newest ``keep``."""
     path = folder / f"{position.updates:08d}"
-    partial = folder / f".{path.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    network.save_weights(partial / WEIGHTS)
-    with h5py.File(partial / OPTIMIZER, "w") as file:
-        for index, variable in enumerate(optimizer.variables):
-            file[f"{index:05d}"] = ops.convert_to_numpy(variable)
-    write_json(partial / POSITION, asdict(position))
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    with replacing(path) as partial:
+        partial.mkdir()
+        network.save_weights(partial / WEIGHTS)
+        with h5py.File(partial / OPTIMIZER, "w") as file:
+            for index, variable in enumerate(optimizer.variables):
+                file[f"{index:05d}"] = ops.convert_to_numpy(variable)
+        write_json(partial / POSITION, asdict(position))
     for old in list_checkpoints(folder)[:-keep]:
         shutil.rmtree(old)
     return path

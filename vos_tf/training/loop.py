@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from vos_tf.config import TrainingSettings
 from vos_tf.errors import VosError
+from vos_tf.files import replacing
 from vos_tf.models.weights import save_model
 from vos_tf.pipeline.clips import clip_batches, steps_per_epoch
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
@@ -197,9 +198,8 @@ class Trainer:
         if self._chief:
             write_history(self._run / "history.csv", self._history)
             if best:  # whatever model/ shall hold: that may change when the run is continued
-                partial = self._run / f".best.{WEIGHTS}"
-                self.network.save_weights(partial)
-                partial.replace(self._run / f"best.{WEIGHTS}")
+                with replacing(self._run / f"best.{WEIGHTS}") as partial:
+                    self.network.save_weights(partial)
         self._save()
 
     def _save(self) -> None:

@@ -7,13 +7,10 @@ The receipt ``synthetic.json`` is written last.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +21,10 @@ from numpy.typing import NDArray
 from vos_tf.datasets.synthetic.render import RenderedVideo, frame_name, render_video
 from vos_tf.datasets.synthetic.settings import SyntheticSettings
 from vos_tf.errors import VosError
-from vos_tf.files import write_json
+from vos_tf.files import replacing, sweep, write_json
 from vos_tf.media.label_maps import encode_label_map
 from vos_tf.progress import progress
+from vos_tf.workers import open_workers
 
 RECEIPT = "synthetic.json"
 UNFINISHED = ".unfinished"
@@ -83,7 +81,7 @@ def generate(
         videos: How many.
         split: Name of the split; each split has random streams of its own, so that no video is shared.
         seed: 0 or more.
-        workers: Processes that render.
+        workers: Processes; 0: one for every core.
         first_masks_only: Keep only the masks that introduce objects, as the YouTube-VOS validation set does: a
             mask is written for the frames where an object first appears, and shows only the objects that are new.
 
@@ -101,15 +99,19 @@ def generate(
     entries = folder / UNFINISHED
     missing = [index for index in range(videos) if not (entries / f"{video_name(index)}.json").exists()]
     description = f"synthetic {split}"
-    with progress(description, videos * settings.frames, done=(videos - len(missing)) * settings.frames) as bar:
-        for name in _write_videos(folder, plan, missing, workers):
+    done = (videos - len(missing)) * settings.frames
+    with (
+        progress(description, videos * settings.frames, done=done) as bar,
+        open_workers(workers, tasks=len(missing)) as pool,
+    ):
+        for name in pool.map(partial(_write_video, folder, plan), missing):
             bar.advance(settings.frames, name)
     _finish(folder, plan)
     return folder
 
 
 def _check_arguments(videos: int, split: str, seed: int, workers: int) -> None:
-    for name, value, lowest in (("videos", videos, 1), ("seed", seed, 0), ("workers", workers, 1)):
+    for name, value, lowest in (("videos", videos, 1), ("seed", seed, 0), ("workers", workers, 0)):
         if value < lowest:
             raise VosError(f"synthetic {name}: expected {lowest} or more, found {value}")
     if not split or Path(split).name != split or split.startswith("."):
@@ -149,31 +151,16 @@ def _check_same_plan(path: Path, plan: Plan) -> None:
         )
 
 
-def _write_videos(folder: Path, plan: Plan, indices: list[int], workers: int) -> Iterator[str]:
-    if workers == 1 or len(indices) < 2:
-        for index in indices:
-            yield _write_video(folder, plan, index)
-        return
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        waiting = [pool.submit(_write_video, folder, plan, index) for index in indices]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
 def _write_video(folder: Path, plan: Plan, index: int) -> str:
     """Render and write one video; its entry in ``.unfinished`` is written last."""
     name = video_name(index)
     video = render_video(plan.settings, plan.seed, index, split=plan.split)
-    with _whole_folder(folder / "JPEGImages" / name) as images:
+    with replacing(folder / "JPEGImages" / name) as images:
+        images.mkdir()
         for number, frame in enumerate(video.frames):
             (images / f"{frame_name(number)}.jpg").write_bytes(_jpeg(frame))
-    with _whole_folder(folder / "Annotations" / name) as masks:
+    with replacing(folder / "Annotations" / name) as masks:
+        masks.mkdir()
         for frame, labels in _masks(video, plan.first_masks_only):
             (masks / f"{frame}.png").write_bytes(encode_label_map(labels))
     objects = {str(item.id): {"category": item.category, "frames": list(item.frames)} for item in video.objects}
@@ -197,20 +184,6 @@ def _masks(video: RenderedVideo, first_only: bool) -> Iterable[tuple[str, NDArra
             yield frame, np.where(np.isin(labels, new), labels, 0).astype(np.uint8)
 
 
-@contextmanager
-def _whole_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that takes ``path``'s place when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.mkdir()
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def _finish(folder: Path, plan: Plan) -> None:
     """Assemble ``meta.json``, write the receipt, clear the rest away."""
     entries = folder / UNFINISHED
@@ -218,8 +191,7 @@ def _finish(folder: Path, plan: Plan) -> None:
     videos = {name: json.loads((entries / f"{name}.json").read_text()) for name in names}
     write_json(folder / "meta.json", {"videos": videos})
     for parent in ("JPEGImages", "Annotations"):
-        for left_over in (folder / parent).glob(".*.partial"):
-            shutil.rmtree(left_over, ignore_errors=True)
+        sweep(folder / parent)
     counts = {
         "frames": plan.videos * plan.settings.frames,
         "objects": sum(len(video["objects"]) for video in videos.values()),
