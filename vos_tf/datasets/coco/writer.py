@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.convert.content import VideoCopy
-from vos_tf.convert.layout import (
+from vos_tf.datasets.video_copy import VideoCopy
+from vos_tf.datasets.writing import (
     UNKNOWN_CATEGORY,
     Written,
     by_split,

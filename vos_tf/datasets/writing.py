@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from vos_tf.convert.content import VideoCopy
 from vos_tf.datasets.companion import CompanionVideo
 from vos_tf.datasets.listing import check_name
+from vos_tf.datasets.video_copy import VideoCopy
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import encode_label_map
 
 UNKNOWN_CATEGORY = "object"
 """What an object is called where a layout wants a category and none is known."""
+WHOLE_SPLIT = "all"
+"""Name of the split of a data set that has none."""
 
 
 class Written(NamedTuple):
@@ -122,3 +125,25 @@ def check_folders(videos: Sequence[VideoCopy], *, shared: bool) -> None:
                 f"videos {other.name} ({other.split}) and {video.name} ({video.split}): expected different names for "
                 f"different videos, found that both would be written to {video.folder}"
             )
+
+
+@dataclass(frozen=True)
+class FolderWriter:
+    """Frames in ``JPEGImages``, masks in ``Annotations``, below a folder for each split but ``all``."""
+
+    name: str = "folder"
+
+    def prepare(self, videos: Sequence[VideoCopy]) -> tuple[tuple[VideoCopy, ...], tuple[str, ...]]:
+        """Nothing is lost."""
+        check_folders(videos, shared=False)
+        return tuple(videos), ()
+
+    def write_video(self, root: Path, video: VideoCopy) -> Written:
+        """Write ``JPEGImages/<video>`` and ``Annotations/<video>``."""
+        base = "" if video.split == WHOLE_SPLIT else f"{video.split}/"
+        write_frames(folder_inside(root, f"{base}JPEGImages/{video.folder}"), video)
+        write_masks(folder_inside(root, f"{base}Annotations/{video.folder}"), video)
+        return Written(companion_of(video))
+
+    def finish(self, root: Path, written: Sequence[Written]) -> None:
+        """There are no lists."""
