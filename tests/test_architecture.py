@@ -21,7 +21,7 @@ FLOORS = [
     {"datasets"},
     {"models", "losses", "records", "evaluation"},
     {"pipeline", "porting"},
-    {"training", "report", "convert"},
+    {"prompts", "training", "report", "convert"},
     {"inference", "doctor"},
     {"export"},
     {"methods"},
@@ -63,7 +63,7 @@ def test_imports_point_down(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["media", "datasets", "convert", "doctor", "evaluation", "report", "models", "losses", "config"],
+    ["media", "datasets", "prompts", "convert", "doctor", "evaluation", "report", "models", "losses", "config"],
 )
 def test_rooms_without_tensorflow(room: str) -> None:
     for path in FILES:

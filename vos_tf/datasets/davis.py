@@ -36,6 +36,7 @@ from vos_tf.datasets.scanned_video import (
 from vos_tf.datasets.types import Dataset, Video, VideoObject
 from vos_tf.datasets.video_copy import VideoCopy
 from vos_tf.datasets.writing import (
+    LayoutWriter,
     Written,
     by_split,
     check_folders,
@@ -135,20 +136,26 @@ def _find(root: Path, split: str, years: tuple[str, ...], resolution: str, masks
 def _read_list(path: Path) -> tuple[_Listed, ...]:
     """Read names of sequences, or pairs ``/JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png``."""
     frames: dict[str, list[str] | None] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        words = line.split()
-        if not words:
-            continue
-        first = Path(words[0])
-        if first.suffix.lower() in IMAGE_SUFFIXES and len(first.parts) > 1:
-            listed = frames.setdefault(check_name(first.parent.name, path), [])
-            if listed is not None:
-                listed.append(first.stem)
+    for name, stem in _lines(path):
+        if stem is None:
+            frames[check_name(name, path)] = None
         else:
-            frames[check_name(line.strip(), path)] = None
+            listed = frames.setdefault(check_name(name, path), [])
+            if listed is not None:
+                listed.append(stem)
     if not frames:
         raise VosError(f"{path}: expected names of sequences, found an empty list")
     return tuple(_Listed(name, None if stems is None else tuple(stems)) for name, stems in frames.items())
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Name of a sequence and, in lists of pairs, stem of a frame, line by line."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        first = Path(*line.split()[:1])
+        if first.suffix.lower() in IMAGE_SUFFIXES and len(first.parts) > 1:
+            yield first.parent.name, first.stem
+        elif line.strip():
+            yield line.strip(), None
 
 
 def _open_sequence(layout: _Layout, listed: _Listed, *, single_object: bool) -> Video:
@@ -182,24 +189,16 @@ def _recognise(root: Path, name: str, years: tuple[str, ...]) -> Recognised | No
     year = _year(root, years)
     if year is None:
         return None
-    lists = {path.stem: _members(path) for path in sorted((root / "ImageSets" / year).glob("*.txt"))}
+    lists = {
+        path.stem: frozenset(name for name, _ in _lines(path))
+        for path in sorted((root / "ImageSets" / year).glob("*.txt"))
+    }
     return Recognised(name, _without_unions(lists), f"ImageSets/{year}")
 
 
 def _year(root: Path, years: tuple[str, ...]) -> str | None:
     """The first folder of lists that holds some."""
     return next((year for year in years if any((root / "ImageSets" / year).glob("*.txt"))), None)
-
-
-def _year(root: Path, years: tuple[str, ...]) -> str | None:
-    """The first folder of lists that holds some."""
-    return next((year for year in years if any((root / "ImageSets" / year).glob("*.txt"))), None)
-
-
-def _members(path: Path) -> frozenset[str]:
-    """Sequences that a list names, in either form."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return frozenset(Path(line.split()[0]).parent.name if line.startswith("/") else line for line in lines if line)
 
 
 def _without_unions(lists: dict[str, frozenset[str]]) -> tuple[str, ...]:
@@ -236,12 +235,7 @@ def _scan(
 def _names(root: Path, path: Path, split: str, findings: list[Finding]) -> list[str]:
     """Names that a list has, in either form, each once."""
     names: dict[str, None] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        words = line.split()
-        if not words:
-            continue
-        pair = Path(words[0])
-        name = pair.parent.name if pair.suffix.lower() in IMAGE_SUFFIXES else line.strip()
+    for name, _ in _lines(path):
         try:
             names[check_name(name, path)] = None
         except VosError:
@@ -251,21 +245,16 @@ def _names(root: Path, path: Path, split: str, findings: list[Finding]) -> list[
 
 
 @dataclass(frozen=True)
-class DavisWriter:
+class DavisWriter(LayoutWriter):
     """DAVIS: one folder for all videos, lists of names by split.
 
     A sequence begins with the frame whose mask introduces its first object; frames before it are left out.
 
     Attributes:
-        year: ``2017``: objects by id; ``2016``: one object.
+        name: ``davis2017``: objects by id; ``davis2016``: one object.
     """
 
-    year: str = "2017"
-
-    @property
-    def name(self) -> str:
-        """Of the layout."""
-        return f"davis{self.year}"
+    name: str = "davis2017"
 
     def prepare(self, videos: Sequence[VideoCopy]) -> tuple[tuple[VideoCopy, ...], tuple[str, ...]]:
         """Videos without an object are left out, and so are frames before the first object."""
@@ -305,8 +294,8 @@ class DavisWriter:
         if {"train", "val"} <= lists.keys():
             lists["trainval"] = list(dict.fromkeys(lists["train"] + lists["val"]))
         single = all(len(item.video.objects) == 1 for item in written)
-        for year in {self.year, "2016"} if single else {self.year}:
-            folder = folder_inside(root, f"ImageSets/{year}")
+        for year in {self.name, "davis2016"} if single else {self.name}:
+            folder = folder_inside(root, f"ImageSets/{year.removeprefix('davis')}")
             for split, names in lists.items():
                 write_file(folder / f"{split}.txt", "".join(f"{name}\n" for name in names).encode())
 
@@ -324,7 +313,7 @@ DAVIS2017 = Layout(
     open_davis2017,
     partial(_recognise, name="davis2017", years=_YEARS_2017),
     scan=partial(_scan, _YEARS_2017, Rules(first_mask=True)),
-    writer=lambda _: DavisWriter("2017"),
+    writer=lambda _: DavisWriter(),
     target="davis",
     editions={"DAVIS-2017": {"train": 60, "val": 30, "test-dev": 30, "test-challenge": 30}},
 )
@@ -333,6 +322,6 @@ DAVIS2016 = Layout(
     open_davis2016,
     partial(_recognise, name="davis2016", years=_YEARS_2016),
     scan=partial(_scan, _YEARS_2016, Rules(single_object=True, first_mask=True)),
-    writer=lambda _: DavisWriter("2016"),
+    writer=lambda _: DavisWriter("davis2016"),
     editions={"DAVIS-2016": {"train": 30, "val": 20}},
 )

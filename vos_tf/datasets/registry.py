@@ -16,15 +16,15 @@ from vos_tf.errors import VosError
 
 # name -> module:layout; one line each, the most particular sign first.
 LAYOUTS = {
-    "synthetic": "vos_tf.datasets.synthetic.opening:SYNTHETIC",
+    "synthetic": "vos_tf.datasets.synthetic.layout:SYNTHETIC",
     "davis2017": "vos_tf.datasets.davis:DAVIS2017",
     "davis2016": "vos_tf.datasets.davis:DAVIS2016",
     "tianchi": "vos_tf.datasets.tianchi:TIANCHI",
     "youtube_vos": "vos_tf.datasets.youtube_vos:YOUTUBE_VOS",
-    "coco": "vos_tf.datasets.coco.opening:COCO",
+    "coco": "vos_tf.datasets.coco.layout:COCO",
     "yolo": "vos_tf.datasets.yolo:YOLO",
     "folder": "vos_tf.datasets.folder:FOLDER",
-    "still_images": "vos_tf.datasets.still_images.opening:STILL_IMAGES",
+    "still_images": "vos_tf.datasets.still_images.layout:STILL_IMAGES",
 }
 
 

@@ -21,14 +21,14 @@ from vos_tf.datasets.layout import Layout, Recognised
 from vos_tf.datasets.listing import IMAGE_SUFFIXES, check_root, names_found
 from vos_tf.datasets.still_images import open_still_images
 from vos_tf.datasets.still_images.finding import Folders, still_splits
-from vos_tf.datasets.still_images.opening import CLASS_FILES
+from vos_tf.datasets.still_images.layout import CLASS_FILES
 from vos_tf.datasets.still_images.polygons import fill_polygon, read_polygons
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.datasets.video_copy import VideoCopy
 from vos_tf.datasets.writing import (
     UNKNOWN_CATEGORY,
+    LayoutWriter,
     Written,
-    check_folders,
     companion_of,
     folder_inside,
     write_file,
@@ -156,20 +156,15 @@ def _recognise(root: Path) -> Recognised | None:
 
 
 @dataclass(frozen=True)
-class YoloWriter:
+class YoloWriter(LayoutWriter):
     """``images/<split>``, ``labels/<split>``, ``data.yaml``; frames without a mask in ``unlabelled/<split>``.
 
     Attributes:
         classes: Names of all classes; a line begins with the place of its object's class among them.
     """
 
-    classes: tuple[str, ...] = (UNKNOWN_CATEGORY,)
     name: str = "yolo"
-
-    def prepare(self, videos: Sequence[VideoCopy]) -> tuple[tuple[VideoCopy, ...], tuple[str, ...]]:
-        """Nothing is lost, but only the companion knows ids and void."""
-        check_folders(videos, shared=False)
-        return tuple(videos), ()
+    classes: tuple[str, ...] = (UNKNOWN_CATEGORY,)
 
     def write_video(self, root: Path, video: VideoCopy) -> Written:
         """Write the frames and a label file for each annotated one."""
@@ -224,5 +219,5 @@ def polygon_line(number: int, mask: NDArray[np.bool_]) -> str:
 
 
 YOLO = Layout(
-    "yolo", open_yolo, _recognise, writer=lambda categories: YoloWriter(classes_of(categories)), target="yolo"
+    "yolo", open_yolo, _recognise, writer=lambda categories: YoloWriter(classes=classes_of(categories)), target="yolo"
 )

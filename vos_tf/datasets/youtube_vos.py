@@ -36,16 +36,12 @@ from vos_tf.datasets.scanned_video import (
     stray_finding,
 )
 from vos_tf.datasets.types import Dataset, Video, VideoObject
-from vos_tf.datasets.video_copy import VideoCopy
 from vos_tf.datasets.writing import (
     UNKNOWN_CATEGORY,
+    FolderWriter,
     Written,
     by_split,
-    check_folders,
-    companion_of,
     folder_inside,
-    write_frames,
-    write_masks,
 )
 from vos_tf.datasets.youtube_vos_meta import read_meta
 from vos_tf.errors import Problem, ProblemsError, VosError
@@ -300,21 +296,14 @@ def _all_frames(root: Path, split: str) -> list[Finding]:
 
 
 @dataclass(frozen=True)
-class YouTubeVOSWriter:
+class YouTubeVOSWriter(FolderWriter):
     """YouTube-VOS: a folder and a ``meta.json`` for each split."""
 
     name: str = "youtube_vos"
 
-    def prepare(self, videos: Sequence[VideoCopy]) -> tuple[tuple[VideoCopy, ...], tuple[str, ...]]:
-        """Nothing is lost."""
-        check_folders(videos, shared=False)
-        return tuple(videos), ()
-
-    def write_video(self, root: Path, video: VideoCopy) -> Written:
-        """Write ``<split>/JPEGImages/<video>`` and ``<split>/Annotations/<video>``."""
-        write_frames(folder_inside(root, f"{video.split}/JPEGImages/{video.folder}"), video)
-        write_masks(folder_inside(root, f"{video.split}/Annotations/{video.folder}"), video)
-        return Written(companion_of(video))
+    def folder_of(self, split: str) -> str:
+        """The folder of a split, with ``/`` behind it."""
+        return f"{split}/"
 
     def finish(self, root: Path, written: Sequence[Written]) -> None:
         """Write ``<split>/meta.json``."""

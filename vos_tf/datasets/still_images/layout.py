@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from vos_tf.datasets.still_images.finding import Folders, Still, find_stills, st
 from vos_tf.datasets.still_images.masks import StillMaskReader
 from vos_tf.datasets.types import Dataset, Video, VideoObject
 from vos_tf.datasets.video_copy import VideoCopy
-from vos_tf.datasets.writing import WHOLE_SPLIT, Written, check_folders, companion_of, folder_inside, write_file
+from vos_tf.datasets.writing import WHOLE_SPLIT, LayoutWriter, Written, companion_of, folder_inside, write_file
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import encode_label_map
 
@@ -143,15 +143,10 @@ def _recognise(root: Path) -> Recognised | None:
 
 
 @dataclass(frozen=True)
-class StillImagesWriter:
+class StillImagesWriter(LayoutWriter):
     """Pictures in ``images``, masks in ``masks``, below them a folder for each split but ``all``."""
 
     name: str = "still_images"
-
-    def prepare(self, videos: Sequence[VideoCopy]) -> tuple[tuple[VideoCopy, ...], tuple[str, ...]]:
-        """Nothing is lost."""
-        check_folders(videos, shared=False)
-        return tuple(videos), ()
 
     def write_video(self, root: Path, video: VideoCopy) -> Written:
         """Write ``images/<name>`` and ``masks/<name>``."""
@@ -162,9 +157,6 @@ class StillImagesWriter:
         for name in video.annotated:
             write_file(masks / f"{video.folder}.png", encode_label_map(video.read_mask(name)))
         return Written(companion_of(video))
-
-    def finish(self, root: Path, written: Sequence[Written]) -> None:
-        """There are no lists."""
 
 
 STILL_IMAGES = Layout("still_images", open_still_images, _recognise, writer=lambda _: StillImagesWriter())
