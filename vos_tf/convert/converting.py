@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vos_tf.config import nearest
 from vos_tf.convert.staging import check_apart, plan_digest, write_staged
 from vos_tf.datasets.companion import Companion, CompanionVideo, parse_video, read_companion, with_companion
 from vos_tf.datasets.layout import Recognised
@@ -154,7 +155,7 @@ def writer_for(to: str, categories: Iterable[str | None]) -> LayoutWriter:
         layout = layout_of(name)
         if key in (layout.target, name.replace("_", "-")):
             return layout.writer(categories)
-    raise VosError(f"--to {to}: expected one of {', '.join(targets())}")
+    raise VosError(f"--to {to}: expected one of {', '.join(targets())}{nearest(key, targets())}")
 
 
 class Finisher:

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from vos_tf.checks import one_of
+from vos_tf.config import one_of
 from vos_tf.datasets.companion import read_companion
 from vos_tf.datasets.layout import Layout, Recognised
 from vos_tf.datasets.listing import check_root, list_folders, names_found
