@@ -22,7 +22,7 @@ FLOORS = [
     {"datasets"},
     {"models", "losses", "records", "evaluation"},
     {"pipeline", "porting"},
-    {"training", "report", "convert"},
+    {"prompts", "training", "report", "convert"},
     {"inference", "doctor"},
     {"export"},
     {"methods"},
@@ -64,7 +64,19 @@ def test_imports_point_down(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["media", "datasets", "convert", "doctor", "evaluation", "report", "models", "losses", "config", "workers"],
+    [
+        "media",
+        "datasets",
+        "prompts",
+        "convert",
+        "doctor",
+        "evaluation",
+        "report",
+        "models",
+        "losses",
+        "config",
+        "workers",
+    ],
 )
 def test_rooms_without_tensorflow(room: str) -> None:
     for path in FILES:

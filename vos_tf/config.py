@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -90,8 +90,7 @@ class DataSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.validation_fraction < 1:
-            raise VosError(f"data.validation_fraction: expected 0 <= x < 1, found {self.validation_fraction}")
+        in_range("data.validation_fraction", self.validation_fraction, 0, 1)
         if not 0 < self.fraction <= 1:
             raise VosError(f"data.fraction: expected 0 < x <= 1, found {self.fraction}")
         check_shares(self.record_shares, len(folders(self.records)))
@@ -177,10 +176,8 @@ class TrainingSettings:
             )
         rates = ("schedule_power", "schedule_every", "schedule_after", "warmup_epochs", "clip_norm", "weight_decay")
         for name in (*rates, "min_delta", "seed", "validation_clips", "patience"):
-            if not getattr(self, name) >= 0:  # refuses nan, too
-                raise VosError(f"training.{name}: expected 0 or more, found {getattr(self, name)}")
-        if not 0 <= self.momentum < 1:
-            raise VosError(f"training.momentum: expected 0 <= x < 1, found {self.momentum}")
+            at_least(f"training.{name}", getattr(self, name), 0)
+        in_range("training.momentum", self.momentum, 0, 1)
         if not self.lr > 0:
             raise VosError(f"training.lr: expected a number above 0, found {self.lr}")
 
@@ -206,13 +203,25 @@ class ModelChoice:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def one_of(key: str, value: str, choices: Sequence[str]) -> None:
+def one_of(key: str, value: str, choices: Collection[str]) -> None:
     """Refuse ``value`` unless it is one of ``choices``."""
     if value not in choices:
         raise VosError(f"{key}: expected one of {', '.join(choices)}, found {value!r}{nearest(value, choices)}")
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
+def at_least(key: str, value: float, least: float) -> None:
+    """Refuse a number below ``least``, and nan."""
+    if not value >= least:
+        raise VosError(f"{key}: expected {least} or more, found {value}")
+
+
+def in_range(key: str, value: float, least: float, bound: float) -> None:
+    """Refuse a number unless ``least <= value < bound``."""
+    if not least <= value < bound:
+        raise VosError(f"{key}: expected {least} <= x < {bound}, found {value}")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
     """A hint for a mistyped name: ``; did you mean 'x'?``, or nothing.
 
     >>> nearest("n_epoch", ["n_epochs", "lr"])

@@ -1,7 +1,7 @@
 """What version 0.1 wrote is read, and gives the masks that it gave, bit by bit.
 
-``made_by_0_1`` holds a model folder of each method with the label maps that 0.1 made with it, a run's configuration, and
-a folder of records. SavedModels are missing there: TensorFlow alone reads them, and no code of ours.
+``made_by_0_1`` holds a model folder of each method with the label maps that 0.1 made with it, a run's configuration,
+and a folder of records. SavedModels are missing there: TensorFlow alone reads them, and no code of ours.
 """
 
 from __future__ import annotations

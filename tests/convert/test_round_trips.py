@@ -13,10 +13,10 @@ import yaml
 from PIL import Image
 from video_worlds import SIZE, describe, draw, write_frame, write_video, youtube_world
 
-from vos_tf.convert.converting import TARGETS, convert, open_splits
+from vos_tf.convert.converting import convert, open_splits, targets
 from vos_tf.datasets import open_dataset
 from vos_tf.datasets.companion import COMPANION
-from vos_tf.datasets.recognition import recognise
+from vos_tf.datasets.registry import recognise
 from vos_tf.datasets.still_images.polygons import read_polygons
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import read_label_map, write_label_map
@@ -31,13 +31,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def converted(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The world in every layout."""
-    folders = {target: tmp_path_factory.mktemp("converted") / target for target in TARGETS}
+    folders = {target: tmp_path_factory.mktemp("converted") / target for target in targets()}
     for target, folder in folders.items():
         convert(world, target, folder)
     return folders
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", targets())
 def test_there_and_back(world: Path, converted: dict[str, Path], target: str, tmp_path: Path) -> None:
     assert describe(converted[target]) == describe(world)
     convert(converted[target], "youtube-vos", tmp_path / "back")
@@ -45,7 +45,7 @@ def test_there_and_back(world: Path, converted: dict[str, Path], target: str, tm
     assert describe(tmp_path / "back") == describe(world)
 
 
-@pytest.mark.parametrize(("first", "second"), list(permutations(TARGETS, 2)))
+@pytest.mark.parametrize(("first", "second"), list(permutations(targets(), 2)))
 def test_from_each_layout_to_each_other(
     world: Path, converted: dict[str, Path], first: str, second: str, tmp_path: Path
 ) -> None:
@@ -69,7 +69,7 @@ def test_without_the_companion_a_layout_still_holds_its_own(
     assert categories == [[(item.id, item.category) for item in video.objects] for video in wanted]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", targets())
 def test_what_was_written_can_be_preprocessed(converted: dict[str, Path], target: str, tmp_path: Path) -> None:
     layout = recognise(converted[target])
     if target == "davis":  # which knows the objects of the first frame only, and says so of the others
@@ -106,7 +106,7 @@ def test_davis_2016_has_one_object_everywhere(tmp_path: Path) -> None:
     write_label_map(root / "Annotations/480p/bear/00000.png", 255 * labels)
     (root / "ImageSets/2016").mkdir(parents=True)
     (root / "ImageSets/2016/val.txt").write_text("bear\n")
-    for target in TARGETS:
+    for target in targets():
         convert(root, target, tmp_path / target)
         (video,) = describe(tmp_path / target)
         assert video.masks == {"00000": labels.tobytes()}
@@ -135,7 +135,7 @@ def test_still_images(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_label_map(path, draw(index, (1, 5)))
     wanted = describe(root, "still_images")
-    for target in TARGETS:
+    for target in targets():
         convert(root, target, tmp_path / target, dataset="still_images")
         assert describe(tmp_path / target) == wanted
     assert (tmp_path / "coco/all/b.1.jpg").is_file()

@@ -15,14 +15,13 @@ from typer.testing import CliRunner
 from video_worlds import describe, write_frame, youtube_world
 
 from vos_tf.commands.main import app
-from vos_tf.convert import converting, layout
-from vos_tf.convert.content import copy_of
+from vos_tf.convert import converting
 from vos_tf.convert.converting import convert
-from vos_tf.convert.layout import folder_inside, write_file
 from vos_tf.convert.staging import write_staged
-from vos_tf.convert.trees import FolderWriter
-from vos_tf.datasets import open_dataset
+from vos_tf.datasets import open_dataset, writing
 from vos_tf.datasets.companion import COMPANION, read_companion
+from vos_tf.datasets.video_copy import copy_of
+from vos_tf.datasets.writing import FolderWriter, folder_inside, write_file
 from vos_tf.errors import VosError
 
 
@@ -96,7 +95,7 @@ def test_files_that_changed_in_between_are_noticed(
 
 def test_the_original_is_only_read(world: Path, tmp_path: Path) -> None:
     before = snapshot(world)
-    for target in converting.TARGETS:
+    for target in converting.targets():
         convert(world, target, tmp_path / target)
     assert snapshot(world) == before
 
@@ -134,7 +133,7 @@ def test_a_full_disk_keeps_what_is_finished(world: Path, tmp_path: Path, monkeyp
         written.append(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(layout, "write_file", full)
+        patch.setattr(writing, "write_file", full)
         with pytest.raises(VosError, match=r"No space left on device.*kept, run the same command again"):
             convert(world, "youtube-vos", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vos_tf.convert.converting import open_splits
-from vos_tf.datasets.recognition import recognise
+from vos_tf.datasets.registry import recognise
 from vos_tf.datasets.types import VideoObject
 from vos_tf.media.label_maps import VOID, write_label_map
 

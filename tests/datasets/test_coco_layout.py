@@ -12,7 +12,7 @@ import pytest
 from data_set_trees import Tree
 
 from vos_tf.datasets import open_dataset
-from vos_tf.datasets.recognition import recognise
+from vos_tf.datasets.registry import recognise
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID
 from vos_tf.records.preprocess import preprocess

@@ -21,7 +21,7 @@ def small_davis(tree: Tree) -> None:
 def test_all_layouts_are_known_and_close_names_are_suggested(tmp_path: Path):
     known = {"davis2016", "davis2017", "youtube_vos", "tianchi", "folder", "still_images", "coco", "yolo", "synthetic"}
     assert known <= set(dataset_names())
-    with pytest.raises(VosError, match="did you mean davis2017"):
+    with pytest.raises(VosError, match="did you mean 'davis2017'"):
         open_dataset("davis-217", tmp_path, "val")
 
 

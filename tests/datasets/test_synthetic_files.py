@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vos_tf.datasets import open_dataset
-from vos_tf.datasets.synthetic import SyntheticSettings, generate, opening, render_video, writing
+from vos_tf.datasets.synthetic import SyntheticSettings, generate, layout, render_video, writing
 from vos_tf.errors import VosError
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import object_ids
@@ -145,8 +145,8 @@ def test_splits_share_no_video(made: Path, tmp_path: Path):
 def test_the_default_is_made_on_the_spot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(opening, "SyntheticSettings", lambda: TINY)
-    monkeypatch.setattr(opening, "DEFAULT_VIDEOS", {"train": 2, "valid": 1})
+    monkeypatch.setattr(layout, "SyntheticSettings", lambda: TINY)
+    monkeypatch.setattr(layout, "DEFAULT_VIDEOS", {"train": 2, "valid": 1})
     dataset = open_dataset("synthetic", tmp_path / "new", "valid")
     assert len(dataset.videos) == 1
     assert "generating 1 videos" in capsys.readouterr().err

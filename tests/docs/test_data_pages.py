@@ -14,8 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from vos_tf.commands.main import app
-from vos_tf.convert.converting import TARGETS
-from vos_tf.doctor.findings import KINDS
+from vos_tf.convert.converting import targets
+from vos_tf.datasets.findings import KINDS
 from vos_tf.media.label_maps import write_label_map
 
 COUNT = 8
@@ -78,7 +78,7 @@ def test_commands_of_converting(workplace: Path) -> None:
 
 
 def test_every_layout_is_explained() -> None:
-    assert [row[0].strip("`") for row in table_rows(DOCS / "converting.md", "layout")] == list(TARGETS)
+    assert [row[0].strip("`") for row in table_rows(DOCS / "converting.md", "layout")] == list(targets())
 
 
 def test_ones_own_data_becomes_records(workplace: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from docs_pages import DOCS, code_blocks, python_blocks, table_rows
 from encoded_video import encode, moving_frames
 
-from vos_tf.datasets.shapes import draw_shapes, read_shapes
 from vos_tf.jobs import segment
 from vos_tf.media.label_maps import object_ids, write_label_map
 from vos_tf.media.probability_maps import PROBABILITIES
+from vos_tf.prompts.shapes import draw_shapes, read_shapes
 
 PAGE = DOCS / "own_video.md"
 

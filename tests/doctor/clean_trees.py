@@ -12,7 +12,7 @@ from PIL import Image
 
 from vos_tf.convert.converting import open_splits
 from vos_tf.datasets import Video
-from vos_tf.datasets.recognition import recognise
+from vos_tf.datasets.registry import recognise
 from vos_tf.media.label_maps import encode_label_map, write_label_map
 
 SIZE = (48, 64)

@@ -10,8 +10,8 @@ from clean_trees import COUNT, SIZE, Tree, only_video
 from faults_to_plant import FAULTS, Planted
 
 from vos_tf.datasets import open_dataset
-from vos_tf.doctor.diagnose import look, repair
-from vos_tf.doctor.findings import KINDS
+from vos_tf.datasets.findings import KINDS
+from vos_tf.doctor.diagnose import diagnose_dataset, repair
 from vos_tf.media.label_maps import VOID
 from vos_tf.records.preprocess import preprocess
 
@@ -30,7 +30,7 @@ def test_found_and_repaired(fault: Planted, layout: str, tmp_path: Path) -> None
     fault.plant(tree)
     before = tree.snapshot()
 
-    found = look(tree.root)
+    found = diagnose_dataset(tree.root)
     assert found.layout == layout
     assert {item.kind for item in found.findings} - set(fault.others) == {fault.kind}
     finding = next(item for item in found.findings if item.kind == fault.kind)
@@ -47,7 +47,7 @@ def test_found_and_repaired(fault: Planted, layout: str, tmp_path: Path) -> None
     assert not list(tmp_path.rglob("evil*"))
 
     copy = tmp_path / "copy"
-    assert look(copy).findings == ()
+    assert diagnose_dataset(copy).findings == ()
     video = only_video(copy)
     assert len(video.frames) == fault.frames
     assert not any(path.is_symlink() for path in video.frames)
@@ -74,7 +74,7 @@ def dogs(fault: Planted) -> set[int]:
 def test_a_clean_data_set_has_no_finding(layout: str, tmp_path: Path) -> None:
     tree = Tree(tmp_path / "mine", layout, (1,) if layout == "davis2016" else (1, 2))
     (tree.root / "README.md").write_text("about")
-    report = look(tree.root)
+    report = diagnose_dataset(tree.root)
     assert report.findings == ()
     assert [(item.name, item.frames, item.masks, item.size) for item in report.videos] == [("walk", COUNT, COUNT, SIZE)]
 

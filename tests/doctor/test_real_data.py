@@ -12,10 +12,9 @@ from PIL import Image
 
 from vos_tf.convert.converting import open_splits
 from vos_tf.datasets import open_dataset
-from vos_tf.datasets.recognition import recognise
-from vos_tf.doctor.diagnose import look, repair
-from vos_tf.doctor.diagnose_video import examine
-from vos_tf.doctor.scan import survey
+from vos_tf.datasets.registry import layout_of, recognise
+from vos_tf.doctor.diagnose import diagnose_dataset, repair
+from vos_tf.doctor.diagnose_video import diagnose_video
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import read_label_map
 from vos_tf.records.preprocess import preprocess
@@ -34,7 +33,7 @@ def test_davis_is_clean(shared: Path, tmp_path: Path) -> None:
                     (root / kind / "480p" / path.name / f"{name}{suffix}").read_bytes()
                 )
     shutil.copytree(root / "ImageSets/2016", tmp_path / "ImageSets/2016")
-    report = look(tmp_path)
+    report = diagnose_dataset(tmp_path)
     assert [item.kind for item in report.findings] == ["missing frames"]  # those of bear that were not copied
     assert report.edition("train") == "not a whole edition: DAVIS-2016 has 30 videos"
     assert [len(videos) for videos in report.splits.values()] == [6, 3]
@@ -42,15 +41,16 @@ def test_davis_is_clean(shared: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_all_of_davis_is_clean(shared: Path) -> None:
-    assert look(shared / "data/davis2016").findings == ()
+    assert diagnose_dataset(shared / "data/davis2016").findings == ()
 
 
 def test_a_video_saved_with_another_rate(shared: Path) -> None:
     """25 frames per second saved as 30: every sixth frame is that before."""
     root = shared / "data/multi_object/chair"
-    found = survey(root, recognise(root))
+    recognised = recognise(root)
+    found = layout_of(recognised.name).scan_all(root, recognised)
     assert [item.words for item in found.findings] == ["neither frame nor mask: chair.mp4, incorrect/"]
-    diagnosis = examine(root, found.videos[0])
+    diagnosis = diagnose_video(root, found.videos[0])
     (finding,) = diagnosis.findings
     assert finding.kind == "frame rate"
     assert finding.words.startswith("of 6 frames only 5 are new")
@@ -65,11 +65,11 @@ def test_sparse_masks_one_of_another_size(shared: Path, tmp_path: Path) -> None:
     real = shared / "data/multi_object"
     shutil.copytree(real / "images/judo", tmp_path / "mine/images/judo")
     shutil.copytree(real / "masks/judo", tmp_path / "mine/masks/judo")
-    (finding,) = look(tmp_path / "mine").findings
+    (finding,) = diagnose_dataset(tmp_path / "mine").findings
     assert (finding.kind, finding.file) == ("mask size", "masks/judo/00005.png")
     assert "480 x 853, while its frame has 480 x 854" in finding.words
     repair(tmp_path / "mine", tmp_path / "copy")
-    assert look(tmp_path / "copy").findings == ()
+    assert diagnose_dataset(tmp_path / "copy").findings == ()
     (video,) = open_splits(tmp_path / "copy", recognise(tmp_path / "copy"))[0].videos
     assert {frame: set(np.unique(video.read_mask(frame))) - {0} for frame in video.masks} == {
         "00000": {1}, "00005": {2}, "00008": {3}, "00013": {4},
@@ -87,7 +87,7 @@ def test_colour_masks_in_folders_of_their_own(shared: Path, tmp_path: Path) -> N
     assert {item.kind: item.count for item in report.findings} == {
         "layout": 1, "colours": 23, "soft": 23, "duplicate frames": 2, "stray": 1,
     }  # fmt: skip
-    assert look(tmp_path / "copy").findings == ()
+    assert diagnose_dataset(tmp_path / "copy").findings == ()
     (video,) = open_dataset("folder", tmp_path / "copy", "all").videos
     assert (video.name, len(video.frames), video.object_ids) == ("bmx", 21, (1,))
     names = [f"bmx_{number:05d}" for number in range(6668, 6691) if number not in (6682, 6687)]
@@ -105,7 +105,7 @@ def test_frames_and_masks_in_one_folder(shared: Path, tmp_path: Path) -> None:
     assert report is not None
     assert {item.kind for item in report.findings} == {"layout", "names"}
     assert made.videos == 11
-    assert look(tmp_path / "copy").findings == ()
+    assert diagnose_dataset(tmp_path / "copy").findings == ()
     dataset = open_dataset("folder", tmp_path / "copy", "all")
     assert {video.name: len(video.frames) for video in dataset.videos} == {
         path.name: 5 for path in (root / "Image_inputs").iterdir()
@@ -121,14 +121,14 @@ def test_still_images_of_another_size(shared: Path, tmp_path: Path) -> None:
         (tmp_path / "mine" / kind).mkdir(parents=True)
         for name in ("1", "9", "53"):
             shutil.copy(root / kind / f"{name}{suffix}", tmp_path / "mine" / kind)
-    (finding,) = look(tmp_path / "mine").findings
+    (finding,) = diagnose_dataset(tmp_path / "mine").findings
     assert (finding.kind, finding.level, finding.file) == ("mask size", "remark", "Ground_Truth/53.png")
     before = {
         video.name: video.read_mask(video.name)
         for video in open_dataset("still_images", tmp_path / "mine", "all").videos
     }
     repair(tmp_path / "mine", tmp_path / "copy")
-    assert look(tmp_path / "copy").findings == ()
+    assert diagnose_dataset(tmp_path / "copy").findings == ()
     for video in open_dataset("still_images", tmp_path / "copy", "all").videos:
         np.testing.assert_array_equal(video.read_mask(video.name), before[video.name])
 
@@ -139,4 +139,4 @@ def test_polygons_are_clean(shared: Path, tmp_path: Path) -> None:
         (tmp_path / kind / "train2017").mkdir(parents=True)
         for name in names:
             shutil.copy(shared / f"data/coco128-seg/{kind}/train2017/{name}{suffix}", tmp_path / kind / "train2017")
-    assert look(tmp_path).findings == ()
+    assert diagnose_dataset(tmp_path).findings == ()

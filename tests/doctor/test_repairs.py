@@ -26,7 +26,7 @@ from faults_to_plant import (
 from PIL import Image
 
 from vos_tf.doctor import diagnose
-from vos_tf.doctor.diagnose import look, repair
+from vos_tf.doctor.diagnose import diagnose_dataset, repair
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID, write_label_map
 
@@ -34,7 +34,7 @@ from vos_tf.media.label_maps import VOID, write_label_map
 def test_masks_of_0_and_255_are_one_object_in_a_folder(tmp_path: Path) -> None:
     tree = Tree(tmp_path / "mine", "folder", (1,))
     tree.each_mask(binary)
-    assert look(tree.root).findings == ()
+    assert diagnose_dataset(tree.root).findings == ()
 
 
 def test_antialiased_masks_are_cut_at_half(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_small_thin_object_is_no_phantom(tmp_path: Path) -> None:
         values = labels(index, (1,))
         values[10:30, 50:52] = 2
         write_label_map(tree.mask(index), values)
-    assert look(tree.root).findings == ()
+    assert diagnose_dataset(tree.root).findings == ()
 
 
 def test_steps_of_numbers_stay(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_steps_of_numbers_stay(tmp_path: Path) -> None:
         for name, other in new.items():
             (folder / f"{name}{suffix}").rename(folder / f"{other}{suffix}")
     tree.write_meta({key: {"category": "dog", "frames": sorted(new.values())} for key in "12"})
-    report = look(tree.root)
+    report = diagnose_dataset(tree.root)
     assert report.findings == ()
     assert report.videos[0].step == 5
     assert "every fifth frame, 6 per second" in report.edition("train")
@@ -130,13 +130,13 @@ def test_steps_of_numbers_stay(tmp_path: Path) -> None:
 def test_a_missing_meta_json_is_rebuilt(tmp_path: Path) -> None:
     tree = Tree(tmp_path / "mine", "youtube_vos")
     (tree.root / "train/meta.json").unlink()
-    (finding,) = look(tree.root, dataset="youtube_vos").findings
+    (finding,) = diagnose_dataset(tree.root, dataset="youtube_vos").findings
     assert (finding.kind, finding.level) == ("list", "remark")
     assert "missing: categories are unknown, and objects are taken from the masks" in finding.words
     repair(tree.root, tmp_path / "copy", dataset="youtube_vos")
     content = json.loads((tmp_path / "copy/train/meta.json").read_text())
     assert content["videos"]["walk"]["objects"]["2"] == {"category": "object", "frames": tree.names}
-    assert look(tmp_path / "copy").findings == ()
+    assert diagnose_dataset(tmp_path / "copy").findings == ()
 
 
 def test_all_frames_that_are_not_all(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_all_frames_that_are_not_all(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for index in range(4):
         frame(index).save(folder / f"{5 * index:05d}.jpg")
-    (finding,) = look(tree.root).findings
+    (finding,) = diagnose_dataset(tree.root).findings
     assert finding.kind == "frame rate"
     assert "only every 5th of them: the edition of 6 frames per second" in finding.words
     repair(tree.root, tmp_path / "copy")
@@ -171,7 +171,7 @@ def test_what_cannot_be_mended_is_left_out(tmp_path: Path) -> None:
     assert kinds == {"empty": "objects", "bare": "masks", "photographs": "objects", "nothing": "frames"}
     assert made.videos == 1
     assert set(made.left_out) == {"empty", "bare", "photographs", "nothing"}
-    assert look(tmp_path / "copy").findings == ()
+    assert diagnose_dataset(tmp_path / "copy").findings == ()
 
 
 def test_a_whole_data_set_of_nothing_is_refused(tmp_path: Path) -> None:
@@ -187,15 +187,15 @@ def test_an_interrupted_repair_is_continued(tmp_path: Path, monkeypatch: pytest.
     shutil.copytree(tree.frames, tree.frames.parent / "run")
     shutil.copytree(tree.masks, tree.masks.parent / "run")
     looked: list[str] = []
-    whole = diagnose.examine
+    whole = diagnose.diagnose_video
 
-    def counted(root: Path, seen: diagnose.Seen) -> object:
+    def counted(root: Path, video: diagnose.ScannedVideo) -> object:
         if len(looked) == 1 and not (tmp_path / "again").exists():
             raise KeyboardInterrupt
-        looked.append(seen.name)
-        return whole(root, seen)
+        looked.append(video.name)
+        return whole(root, video)
 
-    monkeypatch.setattr(diagnose, "examine", counted)
+    monkeypatch.setattr(diagnose, "diagnose_video", counted)
     with pytest.raises(KeyboardInterrupt):
         repair(tree.root, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
@@ -213,11 +213,11 @@ def test_several_workers_find_the_same(tmp_path: Path) -> None:
     shutil.copytree(tree.masks, tree.masks.parent / "run")
     cut_short(tree.image(2))
     black(tree)
-    assert look(tree.root, workers=2).findings == look(tree.root).findings
+    assert diagnose_dataset(tree.root, workers=2).findings == diagnose_dataset(tree.root).findings
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the root user reads everything")
 def test_files_that_may_not_be_read(tmp_path: Path) -> None:
     tree = Tree(tmp_path / "mine", "folder")
     tree.image(2).chmod(0)
-    assert "damaged" in {item.kind for item in look(tree.root).findings}
+    assert "damaged" in {item.kind for item in diagnose_dataset(tree.root).findings}

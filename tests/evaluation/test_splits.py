@@ -4,9 +4,9 @@ import pytest
 from handmade import make_dataset, square, write_masks
 
 from vos_tf.datasets import open_dataset
+from vos_tf.datasets.splits import split_training_videos
 from vos_tf.errors import VosError
 from vos_tf.evaluation import score_results
-from vos_tf.evaluation.splits import split_training_videos
 
 CATEGORIES = ["cat", "dog", "owl", "yak"]
 

@@ -21,7 +21,7 @@ from vos_tf.inference.session import Session, VideoSegmenter
 from vos_tf.jobs.merge import merge_folder
 from vos_tf.media.images import write_image
 from vos_tf.media.label_maps import read_label_map
-from vos_tf.media.probability_maps import read_probability, write_probabilities
+from vos_tf.media.probability_maps import as_float, read_map, write_probabilities
 
 
 class Blurred(Session):
@@ -191,4 +191,4 @@ def test_maps_hold_the_given_mask_where_an_object_joins(world: Dataset, tmp_path
         for item in video.objects:
             path = tmp_path / "probabilities" / video.name / f"{item.first_frame}_object_{item.id:03d}.npz"
             given = video.read_mask(item.first_frame) == item.id
-            np.testing.assert_array_equal(read_probability(path), given)
+            np.testing.assert_array_equal(as_float(read_map(path)), given)

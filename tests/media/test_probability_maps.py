@@ -12,8 +12,8 @@ from vos_tf.errors import VosError
 from vos_tf.media.probability_maps import (
     find_probabilities,
     probability_path,
+    read_map,
     read_probabilities,
-    read_probability,
     write_probabilities,
 )
 
@@ -64,24 +64,24 @@ def test_damaged_files_are_named(tmp_path: Path, kind: str) -> None:
     for broken in (b"", b"nothing", content[: len(content) // 2]):
         path.write_bytes(broken)
         with pytest.raises(VosError, match=r"0_object_001\.\w+: expected .*, found "):
-            read_probability(path)
+            read_map(path)
     path.unlink()
     with pytest.raises(VosError, match="found no such file"):
-        read_probability(path)
+        read_map(path)
 
 
 def test_pickles_are_not_loaded(tmp_path: Path) -> None:
     path = probability_path(tmp_path, "0", 1, "npz")
     np.savez(path, probabilities=np.array([[{"a": 1}]], object))
     with pytest.raises(VosError, match="cannot be read"):
-        read_probability(path)
+        read_map(path)
 
 
 def test_what_is_no_probability_map_is_refused(tmp_path: Path) -> None:
     path = probability_path(tmp_path, "0", 1)
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)
-    with pytest.raises(VosError, match="expected probabilities as 8-bit grey PNG"):
-        read_probability(path)
+    with pytest.raises(VosError, match="expected probabilities as grey PNG of 8 or 16 bits"):
+        read_map(path)
     write_probabilities(tmp_path, "1", (1,), np.zeros((1, 4, 4), np.float32))
     write_probabilities(tmp_path, "1", (2,), np.zeros((1, 4, 5), np.float32))
     with pytest.raises(VosError, match=r"1_object_002\.png: expected 4x4 pixels .*, found 4x5"):

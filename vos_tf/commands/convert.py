@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import typer
 
@@ -11,13 +10,13 @@ from vos_tf.commands.workers import WORKERS
 from vos_tf.text import counted
 
 ROOT = typer.Argument(..., metavar="DIR", help="Folder of the data set.", show_default=False)
-TO = typer.Option(..., "--to", help="Layout to write.", show_default=False)
+TO = typer.Option(..., "--to", help="Layout to write: davis, youtube-vos, coco, yolo, ...", show_default=False)
 OUT = typer.Option(..., "--out", help="The new folder.", show_default=False)
 
 
 def convert(
     root: Path = ROOT,
-    to: Literal["davis", "youtube-vos", "coco", "yolo"] = TO,
+    to: str = TO,
     out: Path = OUT,
     dataset: str | None = typer.Option(None, "--dataset", help="Layout of DIR; found by itself if not given."),
     split: str | None = typer.Option(None, "--split", help="The only split to convert; all if not given."),

@@ -28,7 +28,7 @@ def doctor(
     from rich.console import Console
 
     from vos_tf.doctor.console import print_repair, print_report, print_verdict
-    from vos_tf.doctor.diagnose import Repair, Report, look, repair
+    from vos_tf.doctor.diagnose import Repair, Report, diagnose_dataset, repair
     from vos_tf.errors import VosError
     from vos_tf.files import write_json
 
@@ -38,7 +38,7 @@ def doctor(
     report: Report | None
     made: Repair | None = None
     if out is None:
-        report = look(root, dataset=dataset, workers=workers)
+        report = diagnose_dataset(root, dataset=dataset, workers=workers)
     else:
         report, made = repair(root, out, dataset=dataset, workers=workers)
     if report is not None:

@@ -86,8 +86,8 @@ def segment(
 def _check_names(source: str, masks: list[str], method: str | None) -> None:
     """Refuse what does not exist at once: the import of TensorFlow, which comes next, takes seconds."""
     from vos_tf.config import one_of
-    from vos_tf.datasets.given_masks import check_masks_exist
-    from vos_tf.media.opening import check_source
+    from vos_tf.media.open_source import check_source
+    from vos_tf.prompts.given_masks import check_masks_exist
 
     check_source(source)
     check_masks_exist(masks)

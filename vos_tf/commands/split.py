@@ -18,7 +18,7 @@ def split(
     seed: int = typer.Option(0, "--seed", help="Another seed gives another split; the same one always the same."),
 ) -> None:
     """Split the training videos of YouTube-VOS, to measure without the server whose masks are not public."""
-    from vos_tf.evaluation.splits import split_training_videos
+    from vos_tf.datasets.splits import split_training_videos
 
     made = split_training_videos(root, fraction=fraction, unseen=unseen, seed=seed)
     typer.echo(f"{root / 'train-train'}: {counted(len(made.training), 'video')}")

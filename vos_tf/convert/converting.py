@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vos_tf.convert.coco import CocoWriter
-from vos_tf.convert.content import VideoCopy, copy_of
-from vos_tf.convert.layout import LayoutWriter, Written
+from vos_tf.config import nearest
 from vos_tf.convert.staging import check_apart, plan_digest, write_staged
-from vos_tf.convert.trees import DavisWriter, FolderWriter, StillImagesWriter, YouTubeVOSWriter
-from vos_tf.convert.yolo import YoloWriter, classes_of
 from vos_tf.datasets.companion import Companion, CompanionVideo, parse_video, read_companion, with_companion
-from vos_tf.datasets.recognition import Layout, recognise
-from vos_tf.datasets.registry import open_dataset
+from vos_tf.datasets.layout import Recognised
+from vos_tf.datasets.registry import dataset_names, layout_of, open_dataset, recognise
 from vos_tf.datasets.types import Dataset
+from vos_tf.datasets.video_copy import VideoCopy, copy_of
+from vos_tf.datasets.writing import LayoutWriter, Written
 from vos_tf.errors import VosError
-
-TARGETS = ("davis", "youtube-vos", "coco", "yolo")
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ def convert(
 
     Args:
         root: The data set.
-        to: One of `TARGETS`.
+        to: One of `targets`.
         out: The new folder.
         dataset: The layout of ``root``, as `open_dataset` knows it; found if not given.
         split: The only split to convert; all if not given.
@@ -126,7 +122,7 @@ def convert(
     )
 
 
-def open_splits(root: Path, layout: Layout) -> tuple[Dataset, ...]:
+def open_splits(root: Path, layout: Recognised) -> tuple[Dataset, ...]:
     """All splits of a data set, each as it was before it was converted to its layout, if it was.
 
     Raises:
@@ -139,32 +135,27 @@ def open_splits(root: Path, layout: Layout) -> tuple[Dataset, ...]:
     return tuple(with_companion(dataset, companion) for dataset in datasets)
 
 
+def targets() -> tuple[str, ...]:
+    """Names of the layouts that are offered to be written."""
+    return tuple(layout.target for layout in map(layout_of, dataset_names()) if layout.target)
+
+
 def writer_for(to: str, categories: Iterable[str | None]) -> LayoutWriter:
     """What writes videos in a layout.
 
     Args:
-        to: One of `TARGETS`, or a name as `open_dataset` knows it.
+        to: One of `targets`, or a name as `open_dataset` knows it.
         categories: Of all objects.
 
     Raises:
         VosError: There is none.
     """
-    key = to.replace("-", "_")
-    writers: dict[str, LayoutWriter] = {
-        "davis": DavisWriter(),
-        "davis2016": DavisWriter("2016"),
-        "davis2017": DavisWriter(),
-        "youtube_vos": YouTubeVOSWriter(),
-        "synthetic": YouTubeVOSWriter(),
-        "folder": FolderWriter(),
-        "tianchi": FolderWriter(),
-        "still_images": StillImagesWriter(),
-        "coco": CocoWriter(),
-        "yolo": YoloWriter(classes_of(categories)),
-    }
-    if key not in writers:
-        raise VosError(f"--to {to}: expected one of {', '.join(TARGETS)}")
-    return writers[key]
+    key = to.replace("_", "-")
+    for name in dataset_names():
+        layout = layout_of(name)
+        if key in (layout.target, name.replace("_", "-")):
+            return layout.writer(categories)
+    raise VosError(f"--to {to}: expected one of {', '.join(targets())}{nearest(key, targets())}")
 
 
 class Finisher:

@@ -15,7 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vos_tf.datasets.listing import announced, check_root, image_size, list_folders, list_images, names_found
+from vos_tf.datasets.findings import Finding
+from vos_tf.datasets.layout import Layout, Recognised
+from vos_tf.datasets.listing import check_root, image_size, list_folders, list_images, names_found, with_progress
+from vos_tf.datasets.scanned_video import (
+    Rules,
+    ScannedVideo,
+    content_of,
+    loop_findings,
+    scan_video,
+    stray_entries,
+    stray_finding,
+)
 from vos_tf.datasets.types import DEFAULT_FRAME_RATE, Dataset, Video, VideoObject
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import VOID, read_label_map
@@ -67,7 +78,7 @@ def open_folder(
     if not names:
         raise VosError(f"{frames_folder}: expected frames or a folder of frames for each video, found none")
     videos = []
-    for name in announced(names, f"open {base}", many=MANY_VIDEOS):
+    for name in with_progress(names, f"open {base}", many=MANY_VIDEOS):
         label = name or base.resolve().name
         videos.append(_open_video(label, frames_folder / name, masks_folder / name, single_object, frame_rate))
     binary = [video.name for video in videos if video.single_object]
@@ -198,3 +209,56 @@ def _read_masks(folder: Path, frames: Sequence[str], files: dict[str, Path], sin
     first.pop(VOID, None)
     objects = tuple(VideoObject(number, None, frames[at], tuple(frames[at:])) for number, at in sorted(first.items()))
     return _Masks(files, objects, single_object)
+
+
+def _recognise(root: Path) -> Recognised | None:
+    splits = [name for name in list_folders(root) if _frames_and_masks(root / name)]
+    whole = find_folder(root, FRAME_FOLDERS) is not None and find_folder(root, MASK_FOLDERS) is not None
+    splits = ([WHOLE_SPLITS[0]] if whole else []) + splits
+    labels = find_folder(root, ("labels",))
+    if not splits or (labels is not None and any(labels.rglob("*.txt"))):
+        return None
+    frames = find_folder(root if whole else root / splits[0], FRAME_FOLDERS)
+    return Recognised("folder", tuple(splits), "frames in " + (frames or root).relative_to(root).as_posix())
+
+
+def _frames_and_masks(base: Path) -> bool:
+    return find_folder(base, FRAME_FOLDERS) is not None and find_folder(base, MASK_FOLDERS) is not None
+
+
+def _scan(root: Path, found: Recognised, findings: list[Finding]) -> Iterator[ScannedVideo]:
+    whole = WHOLE_SPLITS[0]
+    for split in found.splits:
+        base = root if split == whole else root / split
+        frames, masks = find_folder(base, FRAME_FOLDERS), find_folder(base, MASK_FOLDERS)
+        if frames is None or masks is None:
+            continue
+        names = list(_videos(root, frames, findings))
+        for name in names:
+            label = name or base.resolve().name
+            yield scan_video(root, split, label, frames / name, masks / name, findings, Rules(binary=True))
+        known = {frames.name, masks.name, *(found.splits if split == whole else ())}
+        alone = [masks / name for name in list_folders(masks) if names != [""] and not _holds(name, names)]
+        findings += stray_finding(root, [*stray_entries(base, known), *alone], "" if split == whole else split)
+    if whole not in found.splits:
+        findings += stray_finding(root, stray_entries(root, set(found.splits)))
+
+
+def _holds(name: str, videos: Sequence[str]) -> bool:
+    return any(video == name or video.startswith(f"{name}/") for video in videos)
+
+
+def _videos(root: Path, folder: Path, findings: list[Finding], prefix: str = "") -> Iterator[str]:
+    """Every folder that holds images, as its path below the first; the empty name for the first itself."""
+    content = content_of(folder)
+    findings += loop_findings(root, content.loops)
+    if not content.folders:
+        if prefix or content.images:
+            yield prefix
+        return
+    findings += stray_finding(root, [*content.images, *content.strays])
+    for name in content.folders:
+        yield from _videos(root, folder / name, findings, f"{prefix}/{name}" if prefix else name)
+
+
+FOLDER = Layout("folder", open_folder, _recognise, scan=_scan)

@@ -13,7 +13,6 @@ from vos_tf.progress import progress
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "announced",
     "check_name",
     "check_root",
     "image_size",
@@ -22,6 +21,7 @@ __all__ = [
     "names_found",
     "natural_key",
     "ranked",
+    "with_progress",
 ]
 
 
@@ -87,7 +87,7 @@ def names_found(names: Sequence[str], limit: int = 10) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
-def announced(names: Sequence[str], description: str, *, many: int, unit: str = "videos") -> Iterator[str]:
+def with_progress(names: Sequence[str], description: str, *, many: int, unit: str = "videos") -> Iterator[str]:
     """The names, one by one; with a progress bar where there are at least ``many``."""
     if len(names) < many:
         yield from names

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vos_tf.datasets.listing import announced, check_name, check_root, image_size, list_images, names_found, ranked
+from vos_tf.datasets.layout import Layout, Recognised
+from vos_tf.datasets.listing import check_name, check_root, image_size, list_images, names_found, ranked, with_progress
 from vos_tf.datasets.types import Dataset, Video
 from vos_tf.datasets.youtube_vos import MANY_VIDEOS, MASK_SUFFIXES, objects_from_masks
 from vos_tf.errors import VosError
@@ -37,7 +38,7 @@ def open_tianchi(root: Path, split: str, *, fraction: float = 0.2, seed: int = 0
     if split in TRAINING_PARTS:
         held_out = _held_out(names, fraction, seed)
         names = tuple(name for name in names if (name in held_out) == (split == "train-val"))
-    videos = tuple(_open_video(root, name) for name in announced(names, f"open tianchi {split}", many=MANY_VIDEOS))
+    videos = tuple(_open_video(root, name) for name in with_progress(names, f"open tianchi {split}", many=MANY_VIDEOS))
     return Dataset("tianchi", split, videos, root)
 
 
@@ -81,3 +82,11 @@ def _open_video(root: Path, name: str) -> Video:
     if stems[0] not in masks:
         raise VosError(f"{masks_folder}: expected a mask of the first frame, {stems[0]}.png, found none")
     return Video(name, frames, masks, objects_from_masks(stems, masks), image_size(frames[0]))
+
+
+def _recognise(root: Path) -> Recognised | None:
+    lists = sorted(path.stem for path in (root / "ImageSets").glob("*.txt"))
+    return Recognised("tianchi", tuple(lists), "ImageSets") if lists else None
+
+
+TIANCHI = Layout("tianchi", open_tianchi, _recognise)

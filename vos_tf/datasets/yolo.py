@@ -6,22 +6,41 @@ frames without a mask lie in ``unlabelled``, because an image without labels mea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
+import yaml
+from numpy.typing import NDArray
 
 from vos_tf.datasets.companion import COMPANION, CompanionVideo, read_companion
+from vos_tf.datasets.layout import Layout, Recognised
 from vos_tf.datasets.listing import IMAGE_SUFFIXES, check_root, names_found
 from vos_tf.datasets.still_images import open_still_images
+from vos_tf.datasets.still_images.finding import Folders, still_splits
+from vos_tf.datasets.still_images.layout import CLASS_FILES
 from vos_tf.datasets.still_images.polygons import fill_polygon, read_polygons
 from vos_tf.datasets.types import Dataset, Video
+from vos_tf.datasets.video_copy import VideoCopy
+from vos_tf.datasets.writing import (
+    UNKNOWN_CATEGORY,
+    LayoutWriter,
+    Written,
+    companion_of,
+    folder_inside,
+    write_file,
+    write_frames,
+)
 from vos_tf.errors import VosError
-from vos_tf.media.label_maps import VOID, LabelMap
-from vos_tf.media.run_lengths import mask_of, unpack_counts
+from vos_tf.media.contours import outline
+from vos_tf.media.label_maps import VOID, LabelMap, object_ids
+from vos_tf.media.run_lengths import mask_of, pack_counts, run_lengths, unpack_counts
 
 IMAGES, LABELS, UNLABELLED = "images", "labels", "unlabelled"
+_DIGITS = 7  # of a share of the side: exact to a tenth of a pixel in images a million pixels wide
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,3 +146,78 @@ def _open_video(root: Path, video: CompanionVideo) -> Video:
 def _candidates(stem: Path) -> list[Path]:
     # Not with_suffix: a name may contain dots.
     return [stem.with_name(stem.name + suffix) for suffix in sorted(IMAGE_SUFFIXES)]
+
+
+def _recognise(root: Path) -> Recognised | None:
+    classes = next((name for name in CLASS_FILES if (root / name).is_file()), None)
+    if classes is None or not (root / LABELS).is_dir():
+        return None
+    return Recognised("yolo", still_splits(root, Folders()), classes)
+
+
+@dataclass(frozen=True)
+class YoloWriter(LayoutWriter):
+    """``images/<split>``, ``labels/<split>``, ``data.yaml``; frames without a mask in ``unlabelled/<split>``.
+
+    Attributes:
+        classes: Names of all classes; a line begins with the place of its object's class among them.
+    """
+
+    name: str = "yolo"
+    classes: tuple[str, ...] = (UNKNOWN_CATEGORY,)
+
+    def write_video(self, root: Path, video: VideoCopy) -> Written:
+        """Write the frames and a label file for each annotated one."""
+        kept = companion_of(video)
+        folders = {}
+        for top in (IMAGES, UNLABELLED, LABELS):
+            folders[top] = str(Path(f"{top}/{video.split}/{place(kept, video.frames[0].name)}").parent)
+        bare = [frame.name for frame in video.frames if frame.name not in set(video.annotated)]
+        if video.annotated:
+            write_frames(folder_inside(root, folders[IMAGES]), video, video.annotated)
+            folder_inside(root, folders[LABELS])
+        if bare:
+            write_frames(folder_inside(root, folders[UNLABELLED]), video, bare)
+        lines: dict[str, tuple[int, ...]] = {}
+        void: dict[str, str] = {}
+        for frame in video.annotated:
+            labels = video.read_mask(frame)
+            lines[frame] = object_ids(labels)
+            if (labels == VOID).any():
+                void[frame] = pack_counts(run_lengths(labels == VOID))
+            text = [
+                polygon_line(self.classes.index(video.categories.get(number) or UNKNOWN_CATEGORY), labels == number)
+                for number in lines[frame]
+            ]
+            write_file(root / label_file(kept, frame), "".join(text).encode())
+        return Written(replace(kept, lines=lines, void=void))
+
+    def finish(self, root: Path, written: Sequence[Written]) -> None:
+        """Write ``data.yaml``."""
+        content: dict[str, Any] = {}
+        splits = dict.fromkeys(item.video.split for item in written)
+        for split in splits:
+            key = next((key for key in ("val", "test") if split.startswith(key)), "train")
+            content.setdefault(key, []).append(f"{IMAGES}/{split}")
+        content.setdefault("train", list(content.get("val", [])))
+        content.setdefault("val", list(content["train"]))  # trainers want one
+        content["names"] = dict(enumerate(self.classes))
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        write_file(root / "data.yaml", text.encode())
+
+
+def classes_of(categories: Iterable[str | None]) -> tuple[str, ...]:
+    """Names of all classes, sorted; ``object``, for what has none, is among them."""
+    named = sorted({name for name in categories if name} - {UNKNOWN_CATEGORY})
+    return (*named, UNKNOWN_CATEGORY)
+
+
+def polygon_line(number: int, mask: NDArray[np.bool_]) -> str:
+    """A line of a label file: the class and the outline of a mask, bool ``(H, W)``, in shares of its sides."""
+    shares = outline(mask) / mask.shape[::-1]
+    return f"{number} " + " ".join(f"{value:.{_DIGITS}g}" for value in shares.ravel()) + "\n"
+
+
+YOLO = Layout(
+    "yolo", open_yolo, _recognise, writer=lambda categories: YoloWriter(classes=classes_of(categories)), target="yolo"
+)

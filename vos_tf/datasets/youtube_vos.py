@@ -7,22 +7,45 @@ only where an object first appears. Layout: https://youtube-vos.org.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vos_tf.datasets.findings import Finding
+from vos_tf.datasets.layout import Layout, Recognised
 from vos_tf.datasets.listing import (
-    announced,
     check_name,
     check_root,
     image_size,
     list_folders,
     list_images,
     names_found,
+    with_progress,
+)
+from vos_tf.datasets.numbering import usual_step
+from vos_tf.datasets.scanned_video import (
+    Rules,
+    ScannedVideo,
+    below,
+    content_of,
+    scan_video,
+    stray_entries,
+    stray_finding,
 )
 from vos_tf.datasets.types import Dataset, Video, VideoObject
+from vos_tf.datasets.writing import (
+    UNKNOWN_CATEGORY,
+    FolderWriter,
+    Written,
+    by_split,
+    folder_inside,
+)
+from vos_tf.datasets.youtube_vos_meta import read_meta
 from vos_tf.errors import Problem, ProblemsError, VosError
+from vos_tf.files import write_json
 from vos_tf.media.label_maps import MAX_OBJECT_ID, object_ids, read_label_map
 
 FRAME_RATE = Fraction(6)
@@ -31,6 +54,8 @@ ALL_FRAMES = "_all_frames"
 MASK_SUFFIXES = (".png",)
 MANY_VIDEOS = 200
 """From here on opening shows its progress."""
+_YOUTUBE_NAME = re.compile(r"[0-9a-f]{10}")
+_KNOWN_FILES = frozenset({"JPEGImages", "Annotations", "meta.json", "synthetic.json"})
 
 
 class _Entry(NamedTuple):
@@ -79,7 +104,7 @@ def open_youtube_vos(
         _note_unlisted(folder, meta, notes)
     problems: list[Problem] = []
     videos: list[Video] = []
-    for video_name in announced(names, f"open {name} {split}", many=MANY_VIDEOS):
+    for video_name in with_progress(names, f"open {name} {split}", many=MANY_VIDEOS):
         entries = None if meta is None else meta[video_name]
         video = _open_video(folder, frames_folder / video_name, entries, frame_rate, problems, notes)
         if video is not None:
@@ -216,3 +241,97 @@ def _objects_from_meta(
         else:
             notes.append(f"{name}: object {entry.id} was left out, no mask of its frames shows it")
     return tuple(objects)
+
+
+def splits_of(root: Path) -> tuple[str, ...]:
+    """Splits of a folder in the layout of YouTube-VOS."""
+    folders = [name for name in list_folders(root) if (root / name / "JPEGImages").is_dir()]
+    return tuple(name for name in folders if not name.endswith(ALL_FRAMES))
+
+
+def _recognise(root: Path) -> Recognised | None:
+    splits = splits_of(root)
+    if any((root / name / "meta.json").is_file() for name in splits):
+        return Recognised("youtube_vos", splits, "meta.json")
+    if any((root / f"{name}{ALL_FRAMES}").is_dir() for name in splits):
+        return Recognised("youtube_vos", splits, f"{splits[0]}{ALL_FRAMES}")
+    videos = [video for name in splits for video in list_folders(root / name / "JPEGImages")]
+    if videos and all(_YOUTUBE_NAME.fullmatch(video) for video in videos):
+        return Recognised("youtube_vos", splits, f"names of videos such as {videos[0]}")
+    return None
+
+
+def scan_youtube_vos(root: Path, found: Recognised, findings: list[Finding]) -> Iterator[ScannedVideo]:
+    """All videos of a data set in the layout of YouTube-VOS."""
+    for split in found.splits:
+        meta = read_meta(root, split)
+        findings += meta.findings
+        frames, masks = root / split / "JPEGImages", root / split / "Annotations"
+        present = list_folders(frames)
+        names = list(meta.videos) if meta.videos is not None else list(present)
+        for name in names:
+            if name not in present:
+                words = f"lists {name}, of which there are no frames"
+                path = below(root, root / split / "meta.json")
+                findings.append(Finding("list", "fault", path, words, "left out", split, name))
+                continue
+            objects = None if meta.videos is None else meta.videos[name]
+            yield scan_video(root, split, name, frames / name, masks / name, findings, Rules(), objects, FRAME_RATE)
+        unlisted = [frames / name for name in present if name not in names]
+        findings += stray_finding(root, [*unlisted, *stray_entries(root / split, _KNOWN_FILES)], split)
+        findings += _all_frames(root, split)
+    findings += stray_finding(
+        root, stray_entries(root, {*found.splits, *(f"{name}{ALL_FRAMES}" for name in found.splits)})
+    )
+
+
+def _all_frames(root: Path, split: str) -> list[Finding]:
+    """A folder of all frames that holds every fifth of them: the edition that was cut down to 6 per second."""
+    folder = root / f"{split}{ALL_FRAMES}" / "JPEGImages"
+    steps = [usual_step(content_of(folder / name).images) for name in list_folders(folder)]
+    if not steps or min(steps) <= 1:
+        return []
+    words = f"called all frames, yet it holds only every {min(steps)}th of them: the edition of 6 frames per second"
+    return [Finding("frame rate", "fault", below(root, folder), words, f"left out; use {split}", split)]
+
+
+@dataclass(frozen=True)
+class YouTubeVOSWriter(FolderWriter):
+    """YouTube-VOS: a folder and a ``meta.json`` for each split."""
+
+    name: str = "youtube_vos"
+
+    def folder_of(self, split: str) -> str:
+        """The folder of a split, with ``/`` behind it."""
+        return f"{split}/"
+
+    def finish(self, root: Path, written: Sequence[Written]) -> None:
+        """Write ``<split>/meta.json``."""
+        for split, items in by_split(written).items():
+            videos = {
+                item.video.folder: {
+                    "objects": {
+                        str(entry.id): {"category": entry.category or UNKNOWN_CATEGORY, "frames": list(entry.frames)}
+                        for entry in item.video.objects
+                    }
+                }
+                for item in items
+            }
+            write_json(folder_inside(root, split) / "meta.json", {"videos": videos})
+
+
+# Numbers of videos: https://youtube-vos.org/dataset/vos.
+YOUTUBE_VOS = Layout(
+    "youtube_vos",
+    open_youtube_vos,
+    _recognise,
+    named=splits_of,
+    scan=scan_youtube_vos,
+    writer=lambda _: YouTubeVOSWriter(),
+    target="youtube-vos",
+    editions={
+        "YouTube-VOS 2018": {"train": 3471, "valid": 474, "test": 508},
+        "YouTube-VOS 2019": {"train": 3471, "valid": 507, "test": 541},
+    },
+    steps={1: "all frames", 5: "every fifth frame, 6 per second"},
+)

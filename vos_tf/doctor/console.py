@@ -12,9 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from vos_tf.datasets.findings import KINDS, Finding
 from vos_tf.doctor.diagnose import Repair, Report
 from vos_tf.doctor.diagnose_video import Counts
-from vos_tf.doctor.findings import KINDS, Finding
 
 MOST_SHOWN = 3
 """Findings of one kind that are shown; all of them are in the JSON file."""

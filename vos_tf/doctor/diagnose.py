@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.convert.converting import Finisher, writer_for
-from vos_tf.convert.layout import LayoutWriter
 from vos_tf.convert.staging import check_apart, plan_digest, write_staged
-from vos_tf.datasets.recognition import recognise
-from vos_tf.doctor.diagnose_video import Counts, Diagnosis, examine, repaired
-from vos_tf.doctor.editions import edition
-from vos_tf.doctor.findings import Finding, in_order
-from vos_tf.doctor.scan import survey
-from vos_tf.doctor.scanned_video import Seen, Survey
-from vos_tf.doctor.unknown_layout import loose_survey
+from vos_tf.datasets.findings import Finding, in_order
+from vos_tf.datasets.registry import layout_of, recognise
+from vos_tf.datasets.scanned_video import DatasetScan, ScannedVideo
+from vos_tf.datasets.writing import LayoutWriter
+from vos_tf.doctor.diagnose_video import Counts, Diagnosis, diagnose_video, repaired
+from vos_tf.doctor.unknown_layout import scan_unknown_layout
 from vos_tf.errors import VosError
 from vos_tf.progress import progress
 from vos_tf.workers import open_workers
@@ -57,8 +55,19 @@ class Report:
         return sum(item.level == "fault" for item in self.findings)
 
     def edition(self, split: str) -> str:
-        """Which edition of a published data set a split is; empty if it is none."""
-        return edition(self.layout, split, self.splits[split])
+        """Which edition of a published data set a split is, by what can be counted; empty where none is published."""
+        layout, videos = layout_of(self.layout), self.splits[split]
+        counts = {name: splits[split] for name, splits in layout.editions.items() if split in splits}
+        if not counts:
+            return ""
+        whole = [name for name, count in counts.items() if count == len(videos)]
+        if whole:
+            words = f"as many videos as {' and '.join(whole)}"
+        else:
+            words = "not a whole edition: " + ", ".join(f"{name} has {count} videos" for name, count in counts.items())
+        steps = sorted({item.step for item in videos})
+        known = layout.steps.get(steps[0]) if len(steps) == 1 else None
+        return f"{words}; {known or f'every frame in steps of {steps}'}" if layout.steps else words
 
     def as_json(self) -> dict[str, Any]:
         """For a file that other programs read."""
@@ -91,11 +100,11 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _VideoTask:
     """One video to look at (sent to a worker)."""
 
     root: Path
-    seen: Seen
+    video: ScannedVideo
 
 
 @dataclass(frozen=True)
@@ -103,27 +112,27 @@ class RepairJob:
     """One video to look at and to write."""
 
     root: Path
-    seen: Seen
+    video: ScannedVideo
     writer: LayoutWriter
 
     @property
     def name(self) -> str:
         """Of the video."""
-        return self.seen.name
+        return self.video.name
 
     @property
     def frames(self) -> int:
         """Their number."""
-        return len(self.seen.frames)
+        return len(self.video.frames)
 
     def __call__(self, root: Path) -> Any:
         """Write the repaired video below ``root``; its counts, findings and what `Finisher` needs."""
-        diagnosis = examine(self.root, self.seen)
+        diagnosis = diagnose_video(self.root, self.video)
         entry: dict[str, Any] = {
             "counts": asdict(diagnosis.counts),
             "findings": [item.as_json() for item in diagnosis.findings],
         }
-        video = repaired(self.seen, diagnosis)
+        video = repaired(self.video, diagnosis)
         prepared = () if video is None else self.writer.prepare([video])[0]
         for item in prepared:
             written = self.writer.write_video(root, item)
@@ -131,7 +140,7 @@ class RepairJob:
         return entry
 
 
-def look(root: Path | str, *, dataset: str | None = None, workers: int = 1) -> Report:
+def diagnose_dataset(root: Path | str, *, dataset: str | None = None, workers: int = 1) -> Report:
     """Find everything that is wrong with a data set; nothing is written.
 
     Args:
@@ -142,14 +151,14 @@ def look(root: Path | str, *, dataset: str | None = None, workers: int = 1) -> R
     Raises:
         VosError: There is no such folder, or it has no known layout.
     """
-    found = _survey(Path(root), dataset)
-    looks = [_Look(found.root, seen) for seen in found.videos]
+    found = _scanned(Path(root), dataset)
+    tasks = [_VideoTask(found.root, video) for video in found.videos]
     diagnoses: list[Diagnosis] = []
-    frames = sum(len(seen.frames) for seen in found.videos)
-    with progress("looking", frames) as bar, open_workers(workers, tasks=len(looks)) as pool:
-        for seen, diagnosis in zip(found.videos, pool.map(_examine, looks), strict=True):
+    frames = sum(len(video.frames) for video in found.videos)
+    with progress("looking", frames) as bar, open_workers(workers, tasks=len(tasks)) as pool:
+        for video, diagnosis in zip(found.videos, pool.map(_diagnose, tasks), strict=True):
             diagnoses.append(diagnosis)
-            bar.advance(len(seen.frames), note=seen.name)
+            bar.advance(len(video.frames), note=video.name)
     counts = tuple(item.counts for item in diagnoses)
     return _report(found, counts, [finding for item in diagnoses for finding in item.findings])
 
@@ -175,11 +184,11 @@ def repair(
     """
     root, out = Path(root), Path(out)
     check_apart(root, out)
-    found = _survey(root, dataset)
+    found = _scanned(root, dataset)
     _check_names(found)
-    writer = writer_for(found.layout, (item.category for seen in found.videos for item in seen.listed or ()))
-    jobs = [RepairJob(root, seen, writer) for seen in found.videos]
-    files = (path for seen in found.videos for path in (*seen.frames, *seen.masks))
+    writer = writer_for(found.layout, (item.category for video in found.videos for item in video.listed or ()))
+    jobs = [RepairJob(root, video, writer) for video in found.videos]
+    files = (path for video in found.videos for path in (*video.frames, *video.masks))
     plan = plan_digest(["repair", str(VERSION), writer.name], files)
     outcome = write_staged(out, plan, jobs, _Copy(root, writer, plan), description="repairing", workers=workers)
     if outcome.finished_before:
@@ -206,33 +215,34 @@ class _Copy:
         Finisher(self.writer, self.plan)(folder, written)
 
 
-def _survey(root: Path, dataset: str | None) -> Survey:
+def _scanned(root: Path, dataset: str | None) -> DatasetScan:
     try:
-        found = survey(root, recognise(root, dataset))
+        recognised = recognise(root, dataset)
+        found = layout_of(recognised.name).scan_all(root, recognised)
     except VosError:
-        loose = loose_survey(root) if dataset is None and root.is_dir() else None
-        if loose is None:
+        unknown = scan_unknown_layout(root) if dataset is None and root.is_dir() else None
+        if unknown is None:
             raise
-        found = loose
+        found = unknown
     if not found.videos:
         raise VosError(f"{root}: expected videos in the layout {found.layout}, found none")
     return found
 
 
-def _check_names(found: Survey) -> None:
+def _check_names(found: DatasetScan) -> None:
     """Refuse videos that would be written to the same folder."""
-    taken: dict[tuple[str, str], Seen] = {}
-    for seen in found.videos:
-        other = taken.setdefault((seen.split, seen.name.replace("/", "_")), seen)
-        if other is not seen:
+    taken: dict[tuple[str, str], ScannedVideo] = {}
+    for video in found.videos:
+        other = taken.setdefault((video.split, video.name.replace("/", "_")), video)
+        if other is not video:
             raise VosError(
                 f"{found.root}: expected names of videos that differ in more than / and _, found {other.name} and "
-                f"{seen.name}"
+                f"{video.name}"
             )
 
 
-def _examine(task: _Look) -> Diagnosis:
-    return examine(task.root, task.seen)
+def _diagnose(task: _VideoTask) -> Diagnosis:
+    return diagnose_video(task.root, task.video)
 
 
 def _counts(item: Any) -> Counts:
@@ -240,5 +250,5 @@ def _counts(item: Any) -> Counts:
     return Counts(**(item | {"size": size, "ids": tuple(item["ids"])}))
 
 
-def _report(found: Survey, counts: tuple[Counts, ...], findings: Sequence[Finding]) -> Report:
+def _report(found: DatasetScan, counts: tuple[Counts, ...], findings: Sequence[Finding]) -> Report:
     return Report(found.root, found.layout, found.sign, counts, in_order([*found.findings, *findings]))

@@ -1,4 +1,4 @@
-"""One video: what is seen in its files, what is wrong, and what a repaired copy has."""
+"""One video: what lies in its files, what is wrong, and what a repaired copy has."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from vos_tf.convert.content import FrameCopy, VideoCopy
+from vos_tf.datasets.findings import Finding
+from vos_tf.datasets.numbering import gaps, new_names, sorts_as_text, usual_step
+from vos_tf.datasets.scanned_video import ScannedVideo
 from vos_tf.datasets.types import VideoObject
+from vos_tf.datasets.video_copy import FrameCopy, VideoCopy
 from vos_tf.doctor.file_facts import FrameFacts, MaskFacts, frame_facts, mask_facts, what_is_wrong
-from vos_tf.doctor.findings import Finding
 from vos_tf.doctor.frames import FramePlan, Reporter, judge_frames
 from vos_tf.doctor.mask_repair import Mending
 from vos_tf.doctor.masks import MaskPlan, judge_masks, place_masks
-from vos_tf.doctor.numbering import gaps, new_names, sorts_as_text, usual_step
 from vos_tf.doctor.objects import judge_objects
-from vos_tf.doctor.scanned_video import Seen
 from vos_tf.errors import VosError
 from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import LabelMap, object_ids
@@ -79,44 +79,44 @@ class MendedMasks:
         return self.mending(self.files[frame])
 
 
-def examine(root: Path, seen: Seen) -> Diagnosis:
+def diagnose_video(root: Path, video: ScannedVideo) -> Diagnosis:
     """Look at every frame and mask of a video.
 
     Args:
         root: Folder of the data set, for the names in findings.
-        seen: The video.
+        video: The video.
     """
-    report, findings = Reporter(root, seen), list[Finding]()
-    seen_frames = list(frame_facts(seen.frames))
-    frames = judge_frames(report, seen_frames, findings)
+    report, findings = Reporter(root, video), list[Finding]()
+    frames_found = list(frame_facts(video.frames))
+    frames = judge_frames(report, frames_found, findings)
     placed = place_masks(report, findings)
     masks = None
     if frames.size is not None:
-        facts = {name: _facts_of(seen, path, name, seen_frames) for name, path in placed.items()}
+        facts = {name: _facts_of(video, path, name, frames_found) for name, path in placed.items()}
         masks = judge_masks(report, facts, frames, findings)
         judge_objects(report, masks, findings)
     ids = frozenset().union(*masks.ids.values()) if masks and masks.ids else frozenset[int]()
-    known = tuple(item.id for item in seen.listed or ()) if seen.reader is not None else tuple(sorted(ids))
-    step = usual_step(seen.frames)
-    counts = Counts(seen.split, seen.name, len(seen.frames), len(placed), frames.size, known, step)
+    known = tuple(item.id for item in video.listed or ()) if video.reader is not None else tuple(sorted(ids))
+    step = usual_step(video.frames)
+    counts = Counts(video.split, video.name, len(video.frames), len(placed), frames.size, known, step)
     return Diagnosis(counts, tuple(findings), frames, masks)
 
 
-def _facts_of(seen: Seen, path: Path, frame: str, frames: Sequence[FrameFacts]) -> MaskFacts:
-    if seen.reader is None:
+def _facts_of(video: ScannedVideo, path: Path, frame: str, frames: Sequence[FrameFacts]) -> MaskFacts:
+    if video.reader is None:
         return mask_facts(path)
     size = next((item.size for item in frames if item.path.stem == frame), None)
     try:
         if size is None:
             raise VosError(f"{path}: expected the mask of a frame, found that the frame cannot be read")
-        seen.reader(path, size)
-        own = path.suffix.lower() != ".txt" and path not in seen.frames
+        video.reader(path, size)
+        own = path.suffix.lower() != ".txt" and path not in video.frames
         return MaskFacts(path, header_size(read_bytes(path), str(path)) if own else size)
     except VosError as error:
         return MaskFacts(path, None, what_is_wrong(error, path))
 
 
-def repaired(seen: Seen, diagnosis: Diagnosis) -> VideoCopy | None:
+def repaired(video: ScannedVideo, diagnosis: Diagnosis) -> VideoCopy | None:
     """The video as a repaired copy has it; ``None`` if nothing of use is left.
 
     Raises:
@@ -133,35 +133,35 @@ def repaired(seen: Seen, diagnosis: Diagnosis) -> VideoCopy | None:
     if first is None:
         return None
     paths = plan.kept[first:]
-    names = _names(seen, paths)
+    names = _names(video, paths)
     files = {names[path.stem]: moved[path.stem] for path in paths if path.stem in moved}
     frames = tuple(FrameCopy(names[path.stem], path, plan.size if path in plan.resized else None) for path in paths)
     return VideoCopy(
-        split=seen.split,
-        name=seen.name,
+        split=video.split,
+        name=video.name,
         frames=frames,
         annotated=tuple(files),
         masks=MendedMasks(files, mending),
-        objects=_objects(seen, mending, names, {names[name]: shown for name, shown in ids.items() if name in names}),
+        objects=_objects(video, mending, names, {names[name]: shown for name, shown in ids.items() if name in names}),
         size=plan.size,
-        frame_rate=Fraction(seen.frame_rate * plan.ratio),
+        frame_rate=Fraction(video.frame_rate * plan.ratio),
     )
 
 
-def _names(seen: Seen, paths: Sequence[Path]) -> dict[str, str]:
+def _names(video: ScannedVideo, paths: Sequence[Path]) -> dict[str, str]:
     """Old name of a frame to its new one: the same, where those are in order and without gaps."""
     old = [path.stem for path in paths]
-    if seen.reader is not None or (sorts_as_text(old) and not gaps(old)):
+    if video.reader is not None or (sorts_as_text(old) and not gaps(old)):
         return dict(zip(old, old, strict=True))
-    return dict(zip(old, new_names(len(old), usual_step(seen.frames)), strict=True))
+    return dict(zip(old, new_names(len(old), usual_step(video.frames)), strict=True))
 
 
 def _objects(
-    seen: Seen, mending: Mending, names: dict[str, str], shown: dict[str, tuple[int, ...]]
+    video: ScannedVideo, mending: Mending, names: dict[str, str], shown: dict[str, tuple[int, ...]]
 ) -> tuple[VideoObject, ...]:
     """Objects from the first mask that shows them on, in the frames their list names or else to the end."""
     order = list(names.values())
-    listed = {mending.ids.get(item.id, item.id): item for item in seen.listed or ()}
+    listed = {mending.ids.get(item.id, item.id): item for item in video.listed or ()}
     first: dict[int, str] = {}
     for name in order:
         for number in shown.get(name, ()):

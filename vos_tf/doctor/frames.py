@@ -10,11 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from vos_tf.datasets.findings import Finding, Level
 from vos_tf.datasets.listing import names_found
+from vos_tf.datasets.numbering import gaps, sorts_as_text
+from vos_tf.datasets.scanned_video import ScannedVideo, below
 from vos_tf.doctor.file_facts import FrameFacts
-from vos_tf.doctor.findings import Finding, Level
-from vos_tf.doctor.numbering import gaps, sorts_as_text
-from vos_tf.doctor.scanned_video import Seen, below
 from vos_tf.media.images import same_proportions
 
 FEWEST_REPEATS = 3
@@ -46,11 +46,11 @@ class Reporter(NamedTuple):
     """Makes findings of one video."""
 
     root: Path
-    seen: Seen
+    video: ScannedVideo
 
     def __call__(self, kind: str, level: Level, path: Path, words: str, repair: str, count: int = 1) -> Finding:
         """A finding of this video; ``path`` is the first of ``count`` files."""
-        return Finding(kind, level, below(self.root, path), words, repair, self.seen.split, self.seen.name, count)
+        return Finding(kind, level, below(self.root, path), words, repair, self.video.split, self.video.name, count)
 
 
 def judge_frames(report: Reporter, facts: Sequence[FrameFacts], findings: list[Finding]) -> FramePlan:
@@ -62,11 +62,11 @@ def judge_frames(report: Reporter, facts: Sequence[FrameFacts], findings: list[F
         findings.append(report("damaged", "fault", broken[0].path, words, "left out, with its mask", len(broken)))
     if not readable:
         if not facts:
-            words, place = "no frames", report.seen.masks[0].parent if report.seen.masks else report.root
+            words, place = "no frames", report.video.masks[0].parent if report.video.masks else report.root
             findings.append(report("frames", "fault", place, words, "the video is left out"))
         return FramePlan()
     plan = _judge_sizes(report, readable, findings)
-    if report.seen.reader is None:
+    if report.video.reader is None:
         kept = set(plan.kept)
         _judge_repeats(report, [item for item in readable if item.path in kept], plan, findings)
         _judge_names(report, findings)
@@ -137,8 +137,8 @@ def _example(ratio: Fraction) -> str:
 
 
 def _judge_names(report: Reporter, findings: list[Finding]) -> None:
-    names = [path.stem for path in report.seen.frames]
-    folder = report.seen.frames[0].parent
+    names = [path.stem for path in report.video.frames]
+    folder = report.video.frames[0].parent
     missing = gaps(names)
     if missing:
         total = sum(gap.missing for gap in missing)
@@ -146,7 +146,7 @@ def _judge_names(report: Reporter, findings: list[Finding]) -> None:
         words += f", and {len(missing) - 1} more gaps" if len(missing) > 1 else ""
         repair = "cannot be invented: the others are renumbered, a jump remains"
         findings.append(report("missing frames", "remark", folder, words, repair, total))
-    wanted = list(dict.fromkeys(name for item in report.seen.listed or () for name in item.frames))
+    wanted = list(dict.fromkeys(name for item in report.video.listed or () for name in item.frames))
     absent = [name for name in wanted if name not in set(names)]
     if absent:
         words = f"the list names frames that are not there: {names_found(absent, 4)}"

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vos_tf.datasets.findings import Finding, Level
 from vos_tf.datasets.folder import match_masks
 from vos_tf.datasets.listing import names_found
 from vos_tf.doctor.file_facts import SIXTEEN_BIT, MaskFacts
-from vos_tf.doctor.findings import Finding, Level
 from vos_tf.doctor.frames import FramePlan, Reporter
 from vos_tf.doctor.mask_repair import Mending, colour_table, true_phantoms
 from vos_tf.errors import VosError
@@ -36,9 +36,9 @@ class MaskPlan:
 
 def place_masks(report: Reporter, findings: list[Finding]) -> dict[str, Path]:
     """Frame to mask, in the order of the frames; masks without a frame are found, not placed."""
-    frames = [path.stem for path in report.seen.frames]
-    masks = report.seen.masks
-    if report.seen.reader is not None:
+    frames = [path.stem for path in report.video.frames]
+    masks = report.video.masks
+    if report.video.reader is not None:
         return dict(zip(frames, masks, strict=False))
     placed = {path.stem: path for path in masks if path.stem in set(frames)}
     left = [path for path in masks if path.stem not in placed]
@@ -50,7 +50,7 @@ def place_masks(report: Reporter, findings: list[Finding]) -> dict[str, Path]:
             words = f"no frame of that name: {names}"
             findings.append(report("names", "fault", left[0], words, "left out", len(left)))
         else:
-            level: Level = "remark" if report.seen.rules.binary else "fault"
+            level: Level = "remark" if report.video.rules.binary else "fault"
             frame, mask = next(iter(matched.items()))
             words = f"{mask.name} is the mask of {frame}"
             findings.append(report("names", level, left[0], words, "named like their frames", len(left)))
@@ -64,9 +64,9 @@ def judge_masks(
     """Findings about the masks of a video, and how a copy has them."""
     assert frames.size is not None
     good = _readable(report, placed, frames.size, findings)
-    if report.seen.reader is not None:
+    if report.video.reader is not None:
         return MaskPlan(
-            {name: item.path for name, item in good.items()}, Mending(frames.size, reader=report.seen.reader)
+            {name: item.path for name, item in good.items()}, Mending(frames.size, reader=report.video.reader)
         )
     _judge_forms(report, list(good.values()), findings)
     good = {name: item for name, item in good.items() if _can_be_mended(item)}
@@ -89,7 +89,7 @@ def _readable(
     others = [item for item in good.values() if item.size not in (None, size)]
     scaled = [item for item in others if item.size is not None and same_proportions(item.size, size)]
     bad = [item for item in others if item.size is not None and not same_proportions(item.size, size)]
-    level: Level = "remark" if report.seen.reader is not None else "fault"
+    level: Level = "remark" if report.video.reader is not None else "fault"
     for items, repair in (
         (scaled, "resized, each pixel to the nearest id"),
         (bad, "left out: its proportions are others; the frame stays"),
@@ -111,7 +111,7 @@ def _can_be_mended(item: MaskFacts) -> bool:
 
 def _judge_forms(report: Reporter, items: Sequence[MaskFacts], findings: list[Finding]) -> None:
     """Masks that are no label maps by their format."""
-    single = report.seen.rules.single_object
+    single = report.video.rules.single_object
     lossy = [item for item in items if item.lossy]
     for group, repair in (
         ([item for item in lossy if item.two_valued], "what is at least half white is the object"),
@@ -157,7 +157,7 @@ def _judge_values(
     report: Reporter, good: Mapping[str, MaskFacts], size: tuple[int, int], findings: list[Finding]
 ) -> Mending:
     items = list(good.values())
-    rules, listed = report.seen.rules, {item.id for item in report.seen.listed or ()}
+    rules, listed = report.video.rules, {item.id for item in report.video.listed or ()}
     hard = [item for item in items if not _is_binary(item) and not item.lossy and item.mode not in SIXTEEN_BIT]
     real = frozenset(listed | {value for item in hard for value in item.shown - set(item.phantoms)})
     if rules.single_object:

@@ -10,11 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vos_tf.datasets.folder import WHOLE_SPLITS
+from vos_tf.datasets.findings import Finding
+from vos_tf.datasets.folder import FOLDER, WHOLE_SPLITS
 from vos_tf.datasets.listing import IMAGE_SUFFIXES, list_folders
+from vos_tf.datasets.scanned_video import (
+    Content,
+    DatasetScan,
+    Rules,
+    ScannedVideo,
+    below,
+    content_of,
+    link_findings,
+    stray_finding,
+)
 from vos_tf.doctor.file_facts import packed_colours
-from vos_tf.doctor.findings import Finding
-from vos_tf.doctor.scanned_video import Content, Rules, Seen, Survey, below, content_of, link_findings, stray_finding
 from vos_tf.errors import VosError
 from vos_tf.media.images import header_size, read_bytes
 
@@ -36,7 +45,7 @@ class _Pair(NamedTuple):
     strays: tuple[Path, ...]
 
 
-def loose_survey(root: Path) -> Survey | None:
+def scan_unknown_layout(root: Path) -> DatasetScan | None:
     """Videos of a tree without a known layout; ``None`` if there is nothing like frames and masks of equal names."""
     pairs = list(_pairs(root, root, DEEPEST))
     if not pairs:
@@ -46,14 +55,14 @@ def loose_survey(root: Path) -> Survey | None:
     for pair, (split, name) in zip(pairs, _names(root, pairs), strict=True):
         findings += stray_finding(root, pair.strays, split, name)
         findings += link_findings(root, [*pair.frames, *pair.masks], split, name)
-        videos.append(Seen(split, name, pair.frames, pair.masks, Rules(binary=True)))
+        videos.append(ScannedVideo(split, name, pair.frames, pair.masks, Rules(binary=True)))
     first = pairs[0]
     words = f"no known layout; frames seem to be {below(root, first.frames[0])} and the like, "
     words += f"masks {below(root, first.masks[0])} and the like"
     repair = "arranged as JPEGImages/<video> and Annotations/<video>"
     findings.append(Finding("layout", "fault", below(root, first.place), words, repair, count=len(pairs)))
-    splits = tuple(dict.fromkeys(seen.split for seen in videos))
-    return Survey(root, "folder", "images of equal names", splits, tuple(videos), tuple(findings))
+    splits = tuple(dict.fromkeys(video.split for video in videos))
+    return DatasetScan(root, FOLDER.name, "images of equal names", splits, tuple(videos), tuple(findings))
 
 
 def _pairs(root: Path, folder: Path, deep: int) -> Iterator[_Pair]:

@@ -132,8 +132,8 @@ def worst_frames(table: ScoreTable, count: int, apart: int = _APART) -> tuple[Ra
 def short_names(folders: Sequence[str]) -> tuple[str, ...]:
     """The last parts of the folder names, as many as it takes to tell them apart.
 
-    >>> short_names(["a/osvos", "a/stm"]), short_names(["one/results", "two/results"])
-    (('osvos', 'stm'), ('one/results', 'two/results'))
+    >>> short_names(["a/mine", "a/stm"]), short_names(["one/results", "two/results"])
+    (('mine', 'stm'), ('one/results', 'two/results'))
     """
     parts = [folder.rstrip("/").split("/") for folder in folders]
     for length in range(1, max(map(len, parts)) + 1):

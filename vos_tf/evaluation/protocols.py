@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from vos_tf.config import one_of
 from vos_tf.datasets.types import Dataset, Video, VideoObject
 from vos_tf.errors import VosError
 
@@ -239,8 +240,7 @@ def protocol_for(dataset: Dataset, name: str | None = None) -> ScoringProtocol:
         VosError: No such protocol.
     """
     chosen = _OF_DATASET.get(dataset.name, Folder.name) if name is None else name.replace("_", "-")
-    if chosen not in PROTOCOLS:
-        raise VosError(f"protocol {name}: expected one of {', '.join(PROTOCOLS)}, found no such protocol")
+    one_of(f"protocol {name}", chosen, PROTOCOLS)
     if chosen == YoutubeVos.name:
         return YoutubeVos(seen_categories(dataset))
     return PROTOCOLS[chosen]()

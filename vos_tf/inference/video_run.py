@@ -9,10 +9,10 @@ from typing import NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.datasets.given_masks import GivenMasks
 from vos_tf.inference.prefetch import prefetch
 from vos_tf.inference.session import FrameResult, VideoSegmenter
 from vos_tf.media.frame_source import FrameSource, TimedFrame
+from vos_tf.prompts.given_masks import GivenMasks
 
 
 class Segmented(NamedTuple):

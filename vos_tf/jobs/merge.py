@@ -12,11 +12,11 @@ import numpy as np
 
 from vos_tf.datasets.listing import image_size, list_images, names_found
 from vos_tf.errors import VosError
-from vos_tf.inference.merging.map_files import FrameMaps, ObjectMap, find_maps, read_map
-from vos_tf.inference.merging.numpy_merge import ProbabilityMap, as_float, check_rule, merge_maps
+from vos_tf.inference.merging.numpy_merge import check_rule, merge_maps
 from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.results_folder import Provenance, claim_results
 from vos_tf.media.label_maps import write_label_map
+from vos_tf.media.probability_maps import FrameMaps, ObjectMap, ProbabilityMap, as_float, find_maps, read_map
 from vos_tf.progress import progress
 from vos_tf.workers import open_workers
 
@@ -35,7 +35,7 @@ def merge_folder(maps: Path, out: Path, rule: MergeRule, *, like: Path | None = 
     """Merge every frame's maps into ``out/<video>/<frame>.png``; what is there already, and not older, is kept.
 
     Args:
-        maps: Folder of maps, see `vos_tf.inference.merging.map_files`.
+        maps: Folder of maps, see `vos_tf.media.probability_maps`.
         out: Folder of the label maps.
         rule: How objects compete.
         like: Folder of the videos' frames, ``<video>/<frame>.jpg``: label maps get their size, and frames without any

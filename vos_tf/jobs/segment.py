@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from vos_tf.config import one_of
-from vos_tf.datasets.given_masks import GivenMasks, open_masks
 from vos_tf.errors import IncompleteError, VosError
 from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.inference.prefetch import BackgroundWriter, prefetch
@@ -26,7 +25,7 @@ from vos_tf.inference.video_run import Segmented, segment_frames
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
 from vos_tf.media.frame_source import FrameSource, TimedFrame
 from vos_tf.media.label_maps import read_label_map, write_label_map
-from vos_tf.media.opening import open_source
+from vos_tf.media.open_source import open_source
 from vos_tf.media.probability_maps import (
     PROBABILITIES,
     PROBABILITY_KINDS,
@@ -35,6 +34,7 @@ from vos_tf.media.probability_maps import (
 )
 from vos_tf.media.video_writer import check_video_writing
 from vos_tf.progress import progress
+from vos_tf.prompts.given_masks import GivenMasks, open_masks
 from vos_tf.report.tracks import Tracks
 from vos_tf.report.video_products import OverlayStyle, VideoProducts, opened_products, write_contact_sheet
 from vos_tf.report.video_report import PAGE, REPORT, VideoSummary, write_video_report
@@ -53,7 +53,7 @@ class SegmentRequest:
 
     Attributes:
         source: Video file, folder of images, ``-`` or number of a camera.
-        masks: ``MASK`` or ``FRAME=MASK`` each; see `vos_tf.datasets.given_masks.open_masks`.
+        masks: ``MASK`` or ``FRAME=MASK`` each; see `vos_tf.prompts.given_masks.open_masks`.
         method: Name of a model; ``None``: see `vos_tf.jobs.segment_model.choose_model`.
         model: Run or model folder, or name of a model that comes with vos_tf.
         out: Where results go; ``None``: ``results/<name of the video>``.

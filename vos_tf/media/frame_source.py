@@ -85,7 +85,7 @@ class FrameSource(ABC):
         return found.image
 
     def knows(self, frame: str) -> bool:
-        """Whether there can be a frame that is meant by ``frame``, before all were read; see `means`."""
+        """Whether there can be a frame that is meant by ``frame``, before all were read; see `same_frame`."""
         return self.length is None or not frame.isdecimal() or int(frame) < self.length
 
 
@@ -129,13 +129,13 @@ class FrameFolder(FrameSource):
 
     def knows(self, frame: str) -> bool:
         """Whether one of the images is meant by ``frame``."""
-        return any(means(frame, file.stem) for file in self._files)
+        return any(same_frame(frame, file.stem) for file in self._files)
 
 
-def means(given: str, name: str) -> bool:
+def same_frame(given: str, name: str) -> bool:
     """Whether a user who writes ``given`` means the frame ``name``: leading zeros do not matter.
 
-    >>> means("12", "00012"), means("12", "frame_12"), means("a", "a")
+    >>> same_frame("12", "00012"), same_frame("12", "frame_12"), same_frame("a", "a")
     (True, False, True)
     """
     return given == name or (given.isdecimal() and name.isdecimal() and int(given) == int(name))

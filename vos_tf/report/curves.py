@@ -74,7 +74,8 @@ def read_histories(runs: Sequence[Path]) -> list[History]:
 def running_mean(values: Series, keep: float) -> Series:
     """Smooth: each value is ``keep`` times the smoothed one before, and the rest the new one; the first stays.
 
-    RVOS and RSIS draw their curves like this, with ``keep`` 0.9. nan stays nan and is passed over.
+    Ventura et al. (CVPR 2019) and Salvador et al. (arXiv:1712.00617) draw their curves like this,
+    with ``keep`` 0.9. nan stays nan and is passed over.
 
     >>> running_mean(np.array([1.0, 0.0, np.nan, 0.0]), 0.5).tolist()
     [1.0, 0.5, nan, 0.25]

@@ -1,5 +1,5 @@
 """COCO: images or videos with their masks in one JSON file."""
 
-from vos_tf.datasets.coco.opening import open_coco
+from vos_tf.datasets.coco.layout import open_coco
 
 __all__ = ["open_coco"]

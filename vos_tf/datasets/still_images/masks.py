@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from vos_tf.config import one_of
 from vos_tf.datasets.still_images.polygons import Rendered, read_polygons, render_instances
 from vos_tf.errors import VosError
 from vos_tf.media.diagnosis import thin_values
@@ -39,8 +40,7 @@ class StillMaskReader:
     min_area: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise VosError(f"masks {self.kind!r}: expected one of {', '.join(KINDS)}")
+        one_of(f"masks {self.kind!r}", self.kind, KINDS)
         if not 0 <= self.min_area < 1:
             raise VosError(f"min_area {self.min_area}: expected a share of the image, 0 to 1")
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from vos_tf.config import one_of
 from vos_tf.errors import VosError
 
 MAX_OBJECTS = 32
@@ -124,8 +125,7 @@ def with_changes(settings: SyntheticSettings, changes: dict[str, str]) -> Synthe
     """
     values = settings.as_dict()
     for name, text in changes.items():
-        if name not in values:
-            raise VosError(f"synthetic setting {name}: expected one of {', '.join(values)}")
+        one_of(f"synthetic setting {name}", name, values)
         try:
             values[name] = int(text) if isinstance(values[name], int) else float(text)
         except ValueError:

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from vos_tf.errors import VosError
 from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.media.label_maps import LabelMap
-
-ProbabilityMap = NDArray[np.uint8] | NDArray[np.float32]
-"""``(H, W)``: uint8, 255 for 1, or float32 0..1."""
+from vos_tf.media.probability_maps import LEVELS, ProbabilityMap, as_float
 
 
 class Part(NamedTuple):
@@ -30,9 +28,6 @@ class Part(NamedTuple):
 
     box: tuple[slice, slice]
     values: ProbabilityMap
-
-
-_LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
 
 
 def whole(maps: Iterable[Any]) -> Iterator[Part]:
@@ -51,11 +46,6 @@ def check_rule(rule: MergeRule) -> None:
             "merge rule: expected argmax, soft_aggregation or last_wins, found painted, which needs the model's own "
             "masks of first frames"
         )
-
-
-def as_float(plane: ProbabilityMap) -> NDArray[np.float32]:
-    """A map as float32 0..1."""
-    return _LEVELS[plane] if plane.dtype == np.uint8 else np.asarray(plane, np.float32)
 
 
 def merge_maps(maps: Iterable[ProbabilityMap], ids: Sequence[int], rule: MergeRule) -> LabelMap:
@@ -116,8 +106,8 @@ def _level(dtype: Any, rule: MergeRule) -> Any:
     # The greatest value that does not beat the background, or the least that reaches it: as 0 and 255 are 0 and 1, and
     # the background is between them, both are values.
     if rule.name == "argmax":
-        return np.uint8(np.searchsorted(_LEVELS, background, "right") - 1)
-    return np.uint8(np.searchsorted(_LEVELS, background, "left"))
+        return np.uint8(np.searchsorted(LEVELS, background, "right") - 1)
+    return np.uint8(np.searchsorted(LEVELS, background, "left"))
 
 
 def _soft(planes: Sequence[NDArray[np.float32]], ids: Sequence[int]) -> LabelMap:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from vos_tf.convert.content import VideoCopy
 from vos_tf.datasets.companion import CompanionVideo
 from vos_tf.datasets.listing import check_name
+from vos_tf.datasets.video_copy import VideoCopy
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import encode_label_map
 
 UNKNOWN_CATEGORY = "object"
 """What an object is called where a layout wants a category and none is known."""
+WHOLE_SPLIT = "all"
+"""Name of the split of a data set that has none."""
 
 
 class Written(NamedTuple):
@@ -28,24 +32,30 @@ class Written(NamedTuple):
     content: Any = None
 
 
-class LayoutWriter(Protocol):
-    """Writes videos in one layout; can be pickled."""
+@dataclass(frozen=True)
+class LayoutWriter(ABC):
+    """Writes videos in one layout; can be pickled.
 
-    @property
-    def name(self) -> str:
-        """The layout's name, as `open_dataset` knows it."""
+    Attributes:
+        name: The layout's name, as `open_dataset` knows it.
+    """
+
+    name: str = ""
 
     def prepare(self, videos: Sequence[VideoCopy]) -> tuple[tuple[VideoCopy, ...], tuple[str, ...]]:
-        """The videos as the layout can hold them, and what a user should know about that.
+        """The videos as the layout can hold them, and what a user should know about that; by default nothing is lost.
 
         Raises:
             VosError: It cannot hold them.
         """
+        check_folders(videos, shared=False)
+        return tuple(videos), ()
 
+    @abstractmethod
     def write_video(self, root: Path, video: VideoCopy) -> Written:
         """Write frames and masks of one video below ``root``."""
 
-    def finish(self, root: Path, written: Sequence[Written]) -> None:
+    def finish(self, root: Path, written: Sequence[Written]) -> None:  # noqa: B027 - not every layout has lists
         """Write the lists of all videos."""
 
 
@@ -122,3 +132,21 @@ def check_folders(videos: Sequence[VideoCopy], *, shared: bool) -> None:
                 f"videos {other.name} ({other.split}) and {video.name} ({video.split}): expected different names for "
                 f"different videos, found that both would be written to {video.folder}"
             )
+
+
+@dataclass(frozen=True)
+class FolderWriter(LayoutWriter):
+    """Frames in ``JPEGImages``, masks in ``Annotations``, below a folder for each split but ``all``."""
+
+    name: str = "folder"
+
+    def write_video(self, root: Path, video: VideoCopy) -> Written:
+        """Write ``JPEGImages/<video>`` and ``Annotations/<video>``."""
+        base = self.folder_of(video.split)
+        write_frames(folder_inside(root, f"{base}JPEGImages/{video.folder}"), video)
+        write_masks(folder_inside(root, f"{base}Annotations/{video.folder}"), video)
+        return Written(companion_of(video))
+
+    def folder_of(self, split: str) -> str:
+        """The folder of a split, with ``/`` behind it."""
+        return "" if split == WHOLE_SPLIT else f"{split}/"

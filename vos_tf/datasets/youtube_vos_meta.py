@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vos_tf.datasets.findings import Finding
 from vos_tf.datasets.listing import check_name, names_found
-from vos_tf.doctor.findings import Finding
-from vos_tf.doctor.scanned_video import Listed, below
+from vos_tf.datasets.scanned_video import ListedObject, below
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import MAX_OBJECT_ID
 
@@ -24,7 +24,7 @@ class Meta:
         findings: What could not.
     """
 
-    videos: Mapping[str, tuple[Listed, ...]] | None
+    videos: Mapping[str, tuple[ListedObject, ...]] | None
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -43,7 +43,7 @@ def read_meta(root: Path, split: str) -> Meta:
         words = 'not {"videos": {...}} as in YouTube-VOS'
         return Meta(None, [_finding(root, path, split, words, "rebuilt from the masks")])
     meta = Meta({})
-    videos: dict[str, tuple[Listed, ...]] = {}
+    videos: dict[str, tuple[ListedObject, ...]] = {}
     for name, video in listed.items():
         try:
             check_name(name, path)
@@ -56,9 +56,11 @@ def read_meta(root: Path, split: str) -> Meta:
     return meta
 
 
-def _objects(root: Path, path: Path, split: str, name: str, video: Any, findings: list[Finding]) -> tuple[Listed, ...]:
+def _objects(
+    root: Path, path: Path, split: str, name: str, video: Any, findings: list[Finding]
+) -> tuple[ListedObject, ...]:
     entries = video.get("objects") if isinstance(video, dict) else None
-    good: dict[int, Listed] = {}
+    good: dict[int, ListedObject] = {}
     bad: list[str] = []
     for key, item in (entries if isinstance(entries, dict) else {}).items():
         known = key.isascii() and key.isdecimal() and 1 <= int(key) <= MAX_OBJECT_ID and int(key) not in good
@@ -66,7 +68,7 @@ def _objects(root: Path, path: Path, split: str, name: str, video: Any, findings
         category = item.get("category") if isinstance(item, dict) else None
         named = isinstance(frames, list) and bool(frames) and all(isinstance(frame, str) for frame in frames)
         if known and named and isinstance(category, str | None):
-            good[int(key)] = Listed(int(key), category, tuple(frames or ()))
+            good[int(key)] = ListedObject(int(key), category, tuple(frames or ()))
         else:
             bad.append(key)
     if not isinstance(entries, dict) or bad:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from vos_tf.datasets.listing import announced, check_root, image_size, names_found
-from vos_tf.datasets.still_images.finding import Folders, Still, find_stills
+from vos_tf.datasets.layout import Layout, Recognised
+from vos_tf.datasets.listing import check_root, image_size, names_found, with_progress
+from vos_tf.datasets.still_images.finding import Folders, Still, find_stills, still_splits
 from vos_tf.datasets.still_images.masks import StillMaskReader
 from vos_tf.datasets.types import Dataset, Video, VideoObject
+from vos_tf.datasets.video_copy import VideoCopy
+from vos_tf.datasets.writing import WHOLE_SPLIT, LayoutWriter, Written, companion_of, folder_inside, write_file
 from vos_tf.errors import VosError
+from vos_tf.media.label_maps import encode_label_map
 
 MANY_IMAGES = 200
 """From here on opening shows its progress, because every mask is read."""
@@ -66,7 +71,7 @@ def open_still_images(
     classes = _class_names(root, split)
     opened = {
         name: _open(stills[name], reader, classes)
-        for name in announced(tuple(stills), f"open {root}", many=MANY_IMAGES, unit="images")
+        for name in with_progress(tuple(stills), f"open {root}", many=MANY_IMAGES, unit="images")
     }
     broken = [name for name, item in opened.items() if not item.readable]
     empty = [name for name, item in opened.items() if item.readable and not item.video.objects]
@@ -127,3 +132,31 @@ def _class_names(root: Path, split: str) -> dict[int, str]:
     if not isinstance(names, dict) or not all(isinstance(key, int) for key in names):
         raise VosError(f"{path}: expected names of classes, as a list or by number, found {type(names).__name__}")
     return {key: str(name) for key, name in names.items()}
+
+
+def _recognise(root: Path) -> Recognised | None:
+    try:
+        splits = still_splits(root, Folders())
+    except VosError:
+        return None
+    return Recognised("still_images", splits, "images and masks of equal names")
+
+
+@dataclass(frozen=True)
+class StillImagesWriter(LayoutWriter):
+    """Pictures in ``images``, masks in ``masks``, below them a folder for each split but ``all``."""
+
+    name: str = "still_images"
+
+    def write_video(self, root: Path, video: VideoCopy) -> Written:
+        """Write ``images/<name>`` and ``masks/<name>``."""
+        base = "" if video.split == WHOLE_SPLIT else f"/{video.split}"
+        images, masks = folder_inside(root, f"images{base}"), folder_inside(root, f"masks{base}")
+        for frame in video.frames:
+            write_file(images / f"{video.folder}{frame.suffix}", frame.content())
+        for name in video.annotated:
+            write_file(masks / f"{video.folder}.png", encode_label_map(video.read_mask(name)))
+        return Written(companion_of(video))
+
+
+STILL_IMAGES = Layout("still_images", open_still_images, _recognise, writer=lambda _: StillImagesWriter())

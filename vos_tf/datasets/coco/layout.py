@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from vos_tf.datasets.coco.shapes import render
 from vos_tf.datasets.coco.table import CocoVideo, read_table
-from vos_tf.datasets.listing import announced, check_root, names_found
+from vos_tf.datasets.coco.writer import CocoWriter
+from vos_tf.datasets.layout import Layout, Recognised
+from vos_tf.datasets.listing import check_root, names_found, with_progress
 from vos_tf.datasets.types import DEFAULT_FRAME_RATE, Dataset, Video, VideoObject
 from vos_tf.errors import VosError
 from vos_tf.media.label_maps import LabelMap, object_ids
@@ -96,7 +98,8 @@ def open_coco(root: Path, split: str) -> Dataset:
     by_name = {video.name: video for video in table}
     reader = CocoMaskReader(file, folder)
     videos = [
-        _open_video(by_name[name], reader) for name in announced(tuple(by_name), f"open {file.name}", many=MANY_VIDEOS)
+        _open_video(by_name[name], reader)
+        for name in with_progress(tuple(by_name), f"open {file.name}", many=MANY_VIDEOS)
     ]
     empty = [video.name for video in videos if not video.objects]
     notes = (f"videos or images without an object left out: {names_found(empty)}",) if empty else ()
@@ -130,3 +133,12 @@ def _open_video(video: CocoVideo, reader: CocoMaskReader) -> Video:
     masks = {stems[name]: files[name] for name in video.frames if name in video.shapes}
     rate = video.frame_rate or DEFAULT_FRAME_RATE
     return Video(video.name, tuple(files.values()), masks, objects, video.size, rate, mask_reader=reader)
+
+
+def _recognise(root: Path) -> Recognised | None:
+    files = coco_files(root)
+    first = next(iter(files.values()), root).relative_to(root).as_posix()
+    return Recognised("coco", tuple(files), first) if files else None
+
+
+COCO = Layout("coco", open_coco, _recognise, writer=lambda _: CocoWriter(), target="coco")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from vos_tf.datasets.layout import Layout, Recognised
 from vos_tf.datasets.synthetic.settings import SyntheticSettings
 from vos_tf.datasets.synthetic.writing import RECEIPT, generate
 from vos_tf.datasets.types import Dataset
-from vos_tf.datasets.youtube_vos import open_youtube_vos
+from vos_tf.datasets.youtube_vos import YOUTUBE_VOS, open_youtube_vos, scan_youtube_vos, splits_of
 from vos_tf.errors import VosError
 
 DEFAULT_VIDEOS = {"train": 120, "valid": 20}
@@ -32,3 +33,13 @@ def open_synthetic(root: Path, split: str) -> Dataset:
         sys.stderr.write(f"{folder}: no synthetic videos yet; generating {videos} videos with default settings\n")
         generate(root, SyntheticSettings(), videos=videos, split=split, seed=DEFAULT_SEED)
     return open_youtube_vos(root, split, name="synthetic")
+
+
+def _recognise(root: Path) -> Recognised | None:
+    splits = [name for name in splits_of(root) if (root / name / RECEIPT).is_file()]
+    return Recognised("synthetic", tuple(splits), RECEIPT) if splits else None
+
+
+SYNTHETIC = Layout(
+    "synthetic", open_synthetic, _recognise, named=splits_of, scan=scan_youtube_vos, writer=YOUTUBE_VOS.writer
+)

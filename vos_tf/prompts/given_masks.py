@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from vos_tf.datasets.shapes import Shape, draw_shapes, read_shapes
 from vos_tf.errors import Problem, ProblemsError, VosError
 from vos_tf.media.diagnosis import inspect_mask
-from vos_tf.media.frame_source import FrameSource, TimedFrame, means
+from vos_tf.media.frame_source import FrameSource, TimedFrame, same_frame
 from vos_tf.media.image_files import list_images
 from vos_tf.media.images import header_size, read_bytes
 from vos_tf.media.label_maps import MAX_OBJECT_ID, VOID, LabelMap, object_ids
+from vos_tf.prompts.shapes import Shape, draw_shapes, read_shapes
 
 _EVERY_ID = range(1, MAX_OBJECT_ID + 1)
 _SHAPES = ".json"
@@ -35,7 +35,7 @@ class _Given(NamedTuple):
     required: bool = True
 
     def belongs_to(self, frame: TimedFrame, *, first: bool) -> bool:
-        return first if self.frame is None else means(self.frame, frame.name)
+        return first if self.frame is None else same_frame(self.frame, frame.name)
 
 
 class GivenMasks:
@@ -108,7 +108,7 @@ def open_masks(arguments: Sequence[str]) -> GivenMasks:
     Args:
         arguments: Each ``MASK`` (for the first frame) or ``FRAME=MASK`` (for that frame, by name or number). A mask is
             an indexed or grey PNG with object ids; one of two colours, black and another, is one object, which gets
-            the next id that no other mask has. It may also be a JSON file (`vos_tf.datasets.shapes`), whose shapes
+            the next id that no other mask has. It may also be a JSON file (`vos_tf.prompts.shapes`), whose shapes
             say their frames, or a folder of PNG files named like their frames, where black and white mean object 1.
 
     Raises:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vos_tf.datasets.given_masks import open_masks
 from vos_tf.errors import VosError
 from vos_tf.media.frame_source import FrameFolder, TimedFrame
 from vos_tf.media.images import write_image
 from vos_tf.media.label_maps import write_label_map
+from vos_tf.prompts.given_masks import open_masks
 
 SIZE = (30, 40)
 

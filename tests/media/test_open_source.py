@@ -14,7 +14,7 @@ from vos_tf.errors import IncompleteError, VosError
 from vos_tf.media import camera
 from vos_tf.media.frame_source import FrameFolder
 from vos_tf.media.images import write_image
-from vos_tf.media.opening import open_source
+from vos_tf.media.open_source import open_source
 from vos_tf.media.video_reader import VideoReader
 
 FRAMES = moving_frames(12)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from vos_tf.errors import VosError
-from vos_tf.inference.merging.map_files import find_maps, read_map
-from vos_tf.media.probability_maps import write_probabilities
+from vos_tf.media.probability_maps import find_maps, read_map, write_probabilities
 
 LEVELS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 23
 

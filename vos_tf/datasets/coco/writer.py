@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vos_tf.convert.content import VideoCopy
-from vos_tf.convert.layout import (
+from vos_tf.datasets.video_copy import VideoCopy
+from vos_tf.datasets.writing import (
     UNKNOWN_CATEGORY,
+    LayoutWriter,
     Written,
     by_split,
-    check_folders,
     companion_of,
     folder_inside,
     write_file,
@@ -28,7 +28,7 @@ from vos_tf.media.run_lengths import pack_counts, run_lengths
 
 
 @dataclass(frozen=True)
-class CocoWriter:
+class CocoWriter(LayoutWriter):
     """Images in ``<split>``, ``annotations/instances_<split>.json``.
 
     Masks are packed run lengths. Frames carry ``video_id`` and ``frame_id``, objects ``instance_id``; tools for still
@@ -37,11 +37,6 @@ class CocoWriter:
     """
 
     name: str = "coco"
-
-    def prepare(self, videos: Sequence[VideoCopy]) -> tuple[tuple[VideoCopy, ...], tuple[str, ...]]:
-        """Nothing is lost."""
-        check_folders(videos, shared=False)
-        return tuple(videos), ()
 
     def write_video(self, root: Path, video: VideoCopy) -> Written:
         """Write the frames; give file names and annotations by annotated frame."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vos_tf.datasets.shapes import draw_shapes, read_shapes
 from vos_tf.errors import VosError
+from vos_tf.prompts.shapes import draw_shapes, read_shapes
 
 IMAGE = np.full((60, 80, 3), 40, np.uint8)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+from vos_tf.datasets.companion import COMPANION
+from vos_tf.datasets.findings import Finding
 from vos_tf.datasets.listing import IMAGE_SUFFIXES, leads_back, natural_key
 from vos_tf.datasets.types import DEFAULT_FRAME_RATE, MaskReader
-from vos_tf.doctor.findings import Finding
 
 
 class Rules(NamedTuple):
@@ -27,7 +28,7 @@ class Rules(NamedTuple):
     binary: bool = False
 
 
-class Listed(NamedTuple):
+class ListedObject(NamedTuple):
     """An object as ``meta.json`` lists it."""
 
     id: int
@@ -36,7 +37,7 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Seen:
+class ScannedVideo:
     """A video.
 
     Attributes:
@@ -55,13 +56,13 @@ class Seen:
     frames: tuple[Path, ...]
     masks: tuple[Path, ...]
     rules: Rules
-    listed: tuple[Listed, ...] | None = None
+    listed: tuple[ListedObject, ...] | None = None
     reader: MaskReader | None = None
     frame_rate: Fraction = DEFAULT_FRAME_RATE
 
 
 @dataclass(frozen=True)
-class Survey:
+class DatasetScan:
     """All that lies in a data set.
 
     Attributes:
@@ -77,7 +78,7 @@ class Survey:
     layout: str
     sign: str
     splits: tuple[str, ...]
-    videos: tuple[Seen, ...]
+    videos: tuple[ScannedVideo, ...]
     findings: tuple[Finding, ...]
 
 
@@ -168,4 +169,36 @@ def loop_findings(root: Path, loops: Sequence[Path]) -> list[Finding]:
     return [
         Finding("outside", "fault", below(root, path), "a link to a folder that it lies in", "left out")
         for path in loops
+    ]
+
+
+_TEXTS = frozenset({"readme", "license", "licence", "notice", "sources", "changelog", "citation"})
+
+
+def scan_video(
+    root: Path,
+    split: str,
+    name: str,
+    frames_folder: Path,
+    masks_folder: Path,
+    findings: list[Finding],
+    rules: Rules,
+    listed: tuple[ListedObject, ...] | None = None,
+    rate: Fraction = DEFAULT_FRAME_RATE,
+) -> ScannedVideo:
+    """A video whose frames and masks are files in a folder each; findings are added."""
+    frames, masks = content_of(frames_folder), content_of(masks_folder)
+    findings += loop_findings(root, [*frames.loops, *masks.loops])
+    findings += stray_finding(root, frames.strays, split, name) + stray_finding(root, masks.strays, split, name)
+    paths = [frames_folder, masks_folder, *frames.images, *masks.images]
+    findings += link_findings(root, paths, split, name)
+    return ScannedVideo(split, name, frames.images, masks.images, rules, listed, frame_rate=rate)
+
+
+def stray_entries(folder: Path, known: Collection[str]) -> list[Path]:
+    """Entries of a folder that nobody looks at, without texts about the data set."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.name not in known and path.name != COMPANION and path.stem.lower() not in _TEXTS
     ]

@@ -1,6 +1,6 @@
 """A split of the YouTube-VOS training videos that can be scored without a server.
 
-RVOS (Ventura et al., CVPR 2019) reports its ablations on such a split, ``train-train`` against ``train-val``; its
+Ventura et al. (CVPR 2019) report their ablations on such a split, ``train-train`` against ``train-val``; its
 lists were never published. This one is drawn from the names alone, so that everybody gets the same.
 """
 
