@@ -25,6 +25,7 @@ _METHODS = {
     "osvos": "vos_tf.inference.one_shot",
     "rvos": "vos_tf.inference.rvos",
     "cosnet": "vos_tf.inference.cosnet",
+    "emvos": "vos_tf.methods.emvos.segmenter",
 }
 
 

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from vos_tf.errors import VosError
+from vos_tf.models.efficientnet_lite import LITE_STRIDES, NORMALIZATION, build_efficientnet_lite0, read_classifier
 from vos_tf.models.layers import ImageNormalization
 from vos_tf.models.resnet import RESNET_STRIDES, RESNETS, build_resnet
 
@@ -48,12 +49,15 @@ class TrunkKind:
         imagenet: Builds the three-channel classifier body with ImageNet weights (it downloads them), or ``None``
             where there are no such weights.
         normalization: Of images, see `vos_tf.models.layers.ImageNormalization`.
+        read: From an ``.npz`` file as the trunk's authors' weights are kept to a classifier with them; ``None``: there
+            is no such file.
     """
 
     build: Callable[..., Any]
     strides: tuple[int, ...]
     imagenet: Callable[[], Any] | None
     normalization: str = "unit"
+    read: Callable[[Path], Any] | None = None
 
 
 def _vgg16(channels: int, name: str, first_padding: str = "same") -> Any:
@@ -118,6 +122,7 @@ TRUNKS = {
     "vgg16": TrunkKind(_vgg16, (2, 4, 8, 16, 32), _imagenet_vgg16, "caffe_bgr"),
     "mobilenet_v2": TrunkKind(_mobilenet_v2, (2, 4, 8, 16, 32), _imagenet_mobilenet_v2),
     "small": TrunkKind(_small, (2, 4, 8), None),
+    "efficientnet_lite0": TrunkKind(build_efficientnet_lite0, LITE_STRIDES, None, NORMALIZATION, read_classifier),
     **{
         f"resnet{depth}": TrunkKind(partial(build_resnet, depth), RESNET_STRIDES, None, "imagenet_rgb")
         for depth in RESNETS
@@ -165,7 +170,8 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str, kind: Tru
         models: Trunks made by `build_trunk`, or models that hold one or its first scales; other layers are left
             alone.
         trunk: Their kind.
-        source: ``imagenet`` (through keras.applications), or a ``.weights.h5`` file saved from `classifier_body`.
+        source: ``imagenet`` (through keras.applications), a ``.weights.h5`` file saved from `classifier_body`, or an
+            ``.npz`` file where the trunk is kept as one.
         kind: What is known of the trunk, where it is not one of `TRUNKS`.
 
     Raises:
@@ -218,6 +224,8 @@ def _classifier(trunk: str, source: str, kind: TrunkKind) -> Any:
             ) from None
     if not Path(source).is_file():
         raise VosError(f"{source}: expected a .weights.h5 file for the trunk {trunk}, found no such file")
+    if kind.read is not None and source.endswith(".npz"):
+        return kind.read(Path(source))
     body = classifier_body(trunk, kind)
     try:
         body.load_weights(source)

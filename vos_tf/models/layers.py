@@ -22,6 +22,7 @@ NORMALIZATIONS = (
     "imagenet_rgb",
     "imagenet_rgb_unit_mask",
     "bgr_unit",
+    "rgb_127",
 )
 
 
@@ -33,6 +34,7 @@ class ImageNormalization(keras.layers.Layer):
     ImageNet mean subtracted, mask to 0..255. ``caffe_bgr_means_on_rgb``: the same means subtracted, but channels stay
     R, G, B (a slip of an S2S port). ``imagenet_rgb``: ``(x / 255 - mean) / deviation``, mask to -1..1;
     ``imagenet_rgb_unit_mask``: mask as it is. ``bgr_unit``: channels reversed, ``x / 255``, mask as it is.
+    ``rgb_127``: ``(x - 127) / 128``, mask to -1..1.
     """
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
@@ -46,6 +48,8 @@ class ImageNormalization(keras.layers.Layer):
         image, mask = x[..., :3], x[..., 3:]
         if self.kind == "unit":
             image, mask = image / 127.5 - 1.0, mask * 2.0 - 1.0
+        elif self.kind == "rgb_127":
+            image, mask = (image - 127.0) / 128.0, mask * 2.0 - 1.0
         elif self.kind == "bgr_unit":
             image = image[..., ::-1] / 255.0
         elif self.kind.startswith("imagenet_rgb"):

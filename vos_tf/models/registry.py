@@ -29,6 +29,7 @@ _MODELS = {
     "osvos": ModelKind("vos_tf.models.osvos", "OSVOS", "vgg16"),
     "rvos": ModelKind("vos_tf.models.rvos", "RVOS", "resnet101"),
     "cosnet": ModelKind("vos_tf.models.cosnet", "COSNet", "resnet101"),
+    "emvos": ModelKind("vos_tf.methods.emvos.network", "EMVOS", "efficientnet_lite0"),
 }
 
 

@@ -20,6 +20,7 @@ _OBJECTIVES = {
     "rvos": "vos_tf.training.objectives.rvos",
     "osvos": "vos_tf.training.objectives.osvos",
     "cosnet": "vos_tf.training.objectives.cosnet",
+    "emvos": "vos_tf.methods.emvos.objective",
 }
 
 

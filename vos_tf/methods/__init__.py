@@ -1,0 +1,1 @@
+"""The methods: each is one room that holds its network, training and segmenter."""

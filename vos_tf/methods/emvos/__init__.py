@@ -1,0 +1,1 @@
+"""EMVOS: a light memory network that follows objects through real video on a CPU."""
