@@ -41,6 +41,11 @@ def _conv(filters: int, kernel: int, name: str, **options: Any) -> Any:
     return keras.layers.Conv2D(filters, kernel, padding="same", name=name, **options)
 
 
+def _frame(filters: int, name: str, **options: Any) -> Any:
+    # The trunk's maps vary about six times as much as what else the decoder sees.
+    return _conv(filters, 1, name, kernel_initializer=keras.initializers.VarianceScaling(1 / 36), **options)
+
+
 def build_taps(settings: EMVOSSettings) -> Any:
     """The trunk, from RGB 0..255 to its maps at strides 2, 4, 8 and 16."""
     trunk = build_trunk(settings.trunk, 3, "trunk")
@@ -66,8 +71,8 @@ def build_encoder(settings: EMVOSSettings, channels: list[int]) -> Any:
     key = projected[0] + projected[1]
     key = key + _conv(settings.key_channels, 3, "key_change", kernel_initializer="zeros")(ops.relu(key))
     coarse, middle, fine = settings.filters
-    frame8 = _conv(coarse, 1, "frame8")(at8) + up(_conv(coarse, 1, "frame16", use_bias=False)(at16), at8)
-    frame4, frame2 = _conv(middle, 1, "frame4")(at4), _conv(fine, 1, "frame2")(at2)
+    frame8 = _frame(coarse, "frame8")(at8) + up(_frame(coarse, "frame16", use_bias=False)(at16), at8)
+    frame4, frame2 = _frame(middle, "frame4")(at4), _frame(fine, "frame2")(at2)
     return keras.Model([at2, at4, at8, at16], [key, frame8, frame4, frame2], name="encoder")
 
 
