@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from vos_tf.errors import VosError
+from vos_tf.pipeline.scene_options import SceneOptions
 
 _CHOICES = {
     "growth": ("exact", "up_to"),
@@ -60,6 +61,7 @@ class ClipOptions:
         size: ``(H, W)`` of the clips; ``None``: as stored.
         classes: Names of categories, in the order of the outputs of a network's class head; empty: clips do not tell
             what their objects are.
+        scene: What else happens in clips in training, see `SceneOptions`.
     """
 
     clip_length: int | tuple[int, int] | str = (5, 11)
@@ -82,6 +84,7 @@ class ClipOptions:
     still_batches: int = 0
     size: tuple[int, int] | None = None
     classes: tuple[str, ...] = ()
+    scene: SceneOptions = field(default_factory=SceneOptions)
 
     def __post_init__(self) -> None:
         if isinstance(self.clip_length, str):
@@ -183,6 +186,7 @@ class ClipOptions:
             start="first",
             shuffle=False,
             still_batches=0,
+            scene=SceneOptions(),
         )
 
 
