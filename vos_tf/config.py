@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import yaml
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
@@ -243,6 +243,9 @@ def fill(section: type[T], values: Mapping[str, Any], where: str) -> T:
     """A dataclass from plain values: unknown keys and wrong types are refused with the key's full name."""
     names = [item.name for item in dataclasses.fields(section)]  # type: ignore[arg-type]
     refuse_unknown(values, names, where)
+    for name, kind in get_type_hints(section).items():
+        if dataclasses.is_dataclass(kind) and isinstance(values.get(name), Mapping):
+            refuse_unknown(values[name], [item.name for item in dataclasses.fields(kind)], f"{where}.{name}")
     try:
         return TypeAdapter(section).validate_python(dict(values))
     except ValidationError as error:

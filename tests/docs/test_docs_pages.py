@@ -29,6 +29,7 @@ from vos_tf.methods.osvos.options import default_options
 from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.options import OneShotOptions, ZeroShotOptions
 from vos_tf.methods.s2s.options import Options as S2SOptions
+from vos_tf.pipeline.scene_options import SceneOptions
 
 SCRIPTS = {"VOS.py": "train", "VOS_evaluate.py": "evaluate", "preprocess.py": "preprocess"}
 ROOT: Any = typer.main.get_command(app)
@@ -183,6 +184,11 @@ def test_table_of_keys_is_complete_and_has_the_defaults() -> None:
         section, name = key.split(".")
         values[section][name] = value
     assert run_config(values) == run_config({})
+
+
+def test_table_of_scene_options_is_complete_and_has_the_defaults() -> None:
+    rows = table_rows(DOCS / "configuration.md", "of the scene")
+    assert {row[0].strip("`"): yaml.safe_load(row[1].strip("`")) for row in rows} == dataclasses.asdict(SceneOptions())
 
 
 def test_config_file_of_the_project_has_every_key_and_the_defaults() -> None:

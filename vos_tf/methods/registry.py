@@ -12,6 +12,7 @@ METHODS = {
     "osvos": "vos_tf.methods.osvos:METHOD",
     "rvos": "vos_tf.methods.rvos:METHOD",
     "cosnet": "vos_tf.methods.cosnet:METHOD",
+    "emvos": "vos_tf.methods.emvos:METHOD",
 }
 """Where each method of this package is declared; the first is the default of training."""
 ENTRY_POINT = "vos_tf.methods"

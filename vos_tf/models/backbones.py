@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from vos_tf.errors import VosError
+from vos_tf.models.efficientnet_lite import LITE_STRIDES, NORMALIZATION, build_efficientnet_lite0, read_classifier
 from vos_tf.models.mobilenet_v2 import build_mobilenet_v2
 from vos_tf.models.resnet import RESNET_STRIDES, RESNETS, build_resnet
 from vos_tf.models.vgg import SMALL_BLOCKS, VGG16_BLOCKS, VGG19_BLOCKS, build_vgg
@@ -39,6 +40,8 @@ class TrunkKind:
         application: Name of the model in keras.applications whose ImageNet weights fit, or ``None``.
         normalization: Of images, as those weights expect it, see `vos_tf.models.layers.ImageNormalization`.
         transfer: From a layer and the classifier's layers by name to the layer's weights; ``None``: it keeps its own.
+        read: From an ``.npz`` file as the trunk's authors' weights are kept to a classifier with them; ``None``: there
+            is no such file.
     """
 
     build: Callable[..., Any]
@@ -46,11 +49,15 @@ class TrunkKind:
     application: str | None = None
     normalization: str = "unit"
     transfer: Callable[[Any, Mapping[str, Any]], list[Any] | None] = _of_same_name
+    read: Callable[[Path], Any] | None = None
 
 
 TRUNKS = {
     "vgg16": TrunkKind(partial(build_vgg, VGG16_BLOCKS), (2, 4, 8, 16, 32), "VGG16", "caffe_bgr"),
     "mobilenet_v2": TrunkKind(build_mobilenet_v2, (2, 4, 8, 16, 32), "MobileNetV2"),
+    "efficientnet_lite0": TrunkKind(
+        build_efficientnet_lite0, LITE_STRIDES, normalization=NORMALIZATION, read=read_classifier
+    ),
     "small": TrunkKind(partial(build_vgg, SMALL_BLOCKS, normalization="unit", scales="strided"), (2, 4, 8)),
     **{
         f"resnet{depth}": TrunkKind(partial(build_resnet, depth), RESNET_STRIDES, None, "imagenet_rgb")
@@ -130,7 +137,8 @@ def load_trunk_weights(models: Sequence[Any], trunk: str, source: str, kind: Tru
         models: Trunks made by `build_trunk`, or models that hold one or its first scales; other layers are left
             alone.
         trunk: Their kind.
-        source: ``imagenet`` (through keras.applications), or a ``.weights.h5`` file saved from `classifier_body`.
+        source: ``imagenet`` (through keras.applications), a ``.weights.h5`` file saved from `classifier_body`,
+            or an ``.npz`` file where the kind reads one.
         kind: What is known of the trunk, where it is not one of `TRUNKS`.
 
     Raises:
@@ -186,6 +194,8 @@ def _classifier(trunk: str, source: str, kind: TrunkKind) -> Any:
             ) from None
     if not Path(source).is_file():
         raise VosError(f"{source}: expected a .weights.h5 file for the trunk {trunk}, found no such file")
+    if kind.read is not None and source.endswith(".npz"):
+        return kind.read(Path(source))
     body = classifier_body(trunk, kind)
     try:
         body.load_weights(source)

@@ -22,6 +22,7 @@ NORMALIZATIONS = (
     "imagenet_rgb",
     "imagenet_rgb_unit_mask",
     "bgr_unit",
+    "rgb_127",
 )
 
 
@@ -34,6 +35,7 @@ class ImageNormalization(keras.layers.Layer):
     R, G, B (a slip of a port of Xu et al., ECCV 2018). ``imagenet_rgb``: ``(x / 255 - mean) / deviation``, mask to
     -1..1;
     ``imagenet_rgb_unit_mask``: mask as it is. ``bgr_unit``: channels reversed, ``x / 255``, mask as it is.
+    ``rgb_127``: ``(x - 127) / 128``, mask to -1..1.
     """
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
@@ -47,6 +49,8 @@ class ImageNormalization(keras.layers.Layer):
         image, mask = x[..., :3], x[..., 3:]
         if self.kind == "unit":
             image, mask = image / 127.5 - 1.0, mask * 2.0 - 1.0
+        elif self.kind == "rgb_127":
+            image, mask = (image - 127.0) / 128.0, mask * 2.0 - 1.0
         elif self.kind == "bgr_unit":
             image = image[..., ::-1] / 255.0
         elif self.kind.startswith("imagenet_rgb"):

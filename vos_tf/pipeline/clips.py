@@ -199,10 +199,8 @@ def _read_batch(epoch: _Epoch, first: int, count: int, threads: int) -> tuple[ND
         _threads(threads).submit(reader.read_into, *row, epoch.augment, seed)
         for row in zip(requests, frames, labels, strict=True)
     ]
-    for job in jobs:
-        job.result()
+    counts = np.array([job.result() for job in jobs], np.int32)
     annotated = np.array([request.annotated for request in requests])
-    counts = np.array([len(request.objects) for request in requests], np.int32)
     classes = (_object_classes(epoch, requests),) if epoch.options.classes else ()
     return frames, labels, annotated, counts, *classes
 

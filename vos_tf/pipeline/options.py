@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from vos_tf.errors import VosError
+from vos_tf.pipeline.scene_options import SceneOptions
 
 _CHOICES = {
     "growth": ("exact", "up_to"),
@@ -26,18 +27,18 @@ class ClipOptions:
 
     Attributes:
         clip_length: T, the number of frames after the reference frame; or the lowest and the highest T, and each
-            batch draws its own (S2S paper: 5 to 11). As text ``7`` or ``5-11``, too. 0: the reference frame alone,
+            batch draws its own (Xu et al. 2018: 5 to 11). As text ``7`` or ``5-11``, too. 0: the reference frame alone,
             for networks that learn from single images.
         grow_every: T grows from the lowest to the highest, by one after so many epochs; 0: it does not.
         growth: ``exact``: all clips of an epoch have the T that has been reached, and after the epochs of the highest
             each batch draws its own. ``up_to``: each batch draws from the lowest to what has been reached.
         stride: Step from one frame of a clip to the next, counted in ``frames``.
         order: ``time``: the frames of a clip follow each other. ``any``: they are drawn from the whole video, before
-            and after the reference frame, at any distance, no frame twice (pairs and groups of COSNet).
+            and after the reference frame, at any distance, no frame twice (pairs and groups of Lu et al. 2019).
         frames: ``annotated``: a clip steps through the annotated frames of its object. ``all``: through all frames
             of the video from the object's first to its last; those without a mask are marked as not annotated.
-        annotated_epochs: With ``frames="all"``: the first so many epochs step through annotated frames (S2S paper).
-        reference: ``before_clip``: the frame directly before the clip (S2S paper). ``first_of_video``: the first
+        annotated_epochs: With ``frames="all"``: the first so many epochs step through annotated frames (Xu et al. 2018).
+        reference: ``before_clip``: the frame directly before the clip (Xu et al. 2018). ``first_of_video``: the first
             frame of the object; the clip is anywhere behind it.
         objects: ``one``: a clip follows one object. ``all``: it follows all objects of the reference frame, at
             most ``max_objects``. ``foreground``: all ids are one object, id 1 (as in DAVIS-2016).
@@ -60,6 +61,7 @@ class ClipOptions:
         size: ``(H, W)`` of the clips; ``None``: as stored.
         classes: Names of categories, in the order of the outputs of a network's class head; empty: clips do not tell
             what their objects are.
+        scene: What else happens in clips in training, see `SceneOptions`.
     """
 
     clip_length: int | tuple[int, int] | str = (5, 11)
@@ -82,6 +84,7 @@ class ClipOptions:
     still_batches: int = 0
     size: tuple[int, int] | None = None
     classes: tuple[str, ...] = ()
+    scene: SceneOptions = field(default_factory=SceneOptions)
 
     def __post_init__(self) -> None:
         if isinstance(self.clip_length, str):
@@ -183,6 +186,7 @@ class ClipOptions:
             start="first",
             shuffle=False,
             still_batches=0,
+            scene=SceneOptions(),
         )
 
 

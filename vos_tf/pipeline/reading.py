@@ -15,10 +15,21 @@ from numpy.typing import NDArray
 from vos_tf.errors import VosError
 from vos_tf.media.images import resize_image, resize_label_map
 from vos_tf.media.label_maps import BACKGROUND, VOID, LabelMap
-from vos_tf.pipeline.augment import GREY, Change, colour_matrix, draw_change, move_image, move_labels
-from vos_tf.pipeline.motion import animate
+from vos_tf.pipeline.augment import (
+    GREY,
+    Change,
+    colour_matrix,
+    draw_change,
+    forward_matrix,
+    move_image,
+    move_labels,
+)
+from vos_tf.pipeline.effects import damage
+from vos_tf.pipeline.motion import render, set_in_motion
 from vos_tf.pipeline.options import AugmentOptions
+from vos_tf.pipeline.pasting import Partner, backdrop_of, with_scene
 from vos_tf.pipeline.sampling import AUGMENT_STREAM, MOTION_STREAM, ClipRequest
+from vos_tf.pipeline.scenes import PASTE_STREAM, Scene
 from vos_tf.pipeline.videos import FOREGROUND, Place, clip_videos
 from vos_tf.pipeline.windows import Window, draw_window, whole
 from vos_tf.records.encode import present_ids
@@ -121,8 +132,8 @@ class ClipReader:
         """
         frames = np.empty((len(request.frames), *self.size, 3), np.uint8)
         labels = np.empty((len(request.frames), *self.size), np.uint8)
-        self.read_into(request, frames, labels, augment, seed)
-        return Clip(frames, labels, np.asarray(request.annotated), np.int32(len(request.objects)))
+        count = self.read_into(request, frames, labels, augment, seed)
+        return Clip(frames, labels, np.asarray(request.annotated), np.int32(count))
 
     def read_into(
         self,
@@ -131,8 +142,8 @@ class ClipReader:
         labels: NDArray[np.uint8],
         augment: AugmentOptions | None,
         seed: tuple[int, int],
-    ) -> None:
-        """As `read`, into uint8 ``(1 + T, H, W, 3)`` and ``(1 + T, H, W)``."""
+    ) -> int:
+        """As `read`, into uint8 ``(1 + T, H, W, 3)`` and ``(1 + T, H, W)``; returns the number of objects."""
         video = self._videos[request.video]
         moving = any(request.times)
         # Of a still image in motion, the first frame is all there is.
@@ -147,15 +158,17 @@ class ClipReader:
         if augment is not None and augment.each_frame:
             views[1:] = self._other_views(request, stored, first, augment, seed)
         if moving:
-            self._read_still(request, stored[0], views, seed, (frames, labels))
-            return
+            return self._read_still(request, stored[0], views, augment, seed, (frames, labels))
         for position in positions[1:]:
             self._write_labels(request, position, stored[position], views[position], labels[position])
         labels[~np.asarray(request.annotated)] = VOID
         contents = self._contents([video.frame_places[index] for index in request.frames[:distinct]])
         for image, view, out in zip(self._images(video.name, contents, views), views, frames, strict=False):
             move_image(image, view.change, out)
+        if request.scene is not None:
+            damage(frames[:distinct], request.scene, _chance(request, seed))
         frames[distinct:] = frames[distinct - 1]
+        return len(request.objects)
 
     def _reference_view(
         self,
@@ -202,17 +215,42 @@ class ClipReader:
         request: ClipRequest,
         stored: LabelMap,
         views: Sequence[_View],
+        augment: AugmentOptions | None,
         seed: tuple[int, int],
         out: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    ) -> None:
-        """Write a clip made from a still image in motion."""
+    ) -> int:
+        """Write a clip made from a still image in motion; returns the number of objects."""
         video = self._videos[request.video]
         (image,) = self._images(video.name, self._contents(video.frame_places), views[:1])
         labels = np.empty(self.size, np.uint8)
         self._write_labels(request, 0, stored, views[0]._replace(change=Change(False, None, None)), labels)
-        random = np.random.default_rng([MOTION_STREAM, *seed, request.number])
+        scene, random = request.scene, _chance(request, seed)
+        partner = self._partner(scene, views[0], augment, random) if scene and scene.partner >= 0 else None
+        motion = np.random.default_rng([MOTION_STREAM, *seed, request.number])
+        backdrop = backdrop_of(scene, partner) if scene else None
+        take, added = set_in_motion(image, labels, request.times, motion, backdrop), 0
         changes = [view.change for view in views]
-        animate(image, labels, request.times, changes[0], random, out, changes[1:])
+        if scene:
+            view = forward_matrix(changes[0], self.size)
+            take, added = with_scene(take, scene, request.times, view, partner, random)
+        render(take, changes if augment is not None and augment.each_frame else changes[:1], out)
+        if scene:
+            damage(out[0], scene, random)
+        return len(request.objects) + added
+
+    def _partner(
+        self, scene: Scene, view: _View, augment: AugmentOptions | None, random: np.random.Generator
+    ) -> Partner:
+        """The other picture of a clip, in a window of its own and the clip's colours."""
+        video = self._videos[scene.partner]
+        (content,) = self._contents(video.mask_places)
+        stored = _decode_labels(content, video.name)
+        present = video.mask_ids[0]
+        chosen = present if scene.partner_objects == (FOREGROUND,) else scene.partner_objects
+        window = next(_views(stored, chosen, self.size, augment, random)).window
+        (image,) = self._images(video.name, self._contents(video.frame_places), [_View(window, view.change)])
+        mask = resize_label_map(window.of(stored), self.size)
+        return Partner(image, np.isin(mask, chosen).astype(np.uint8))
 
     def _images(self, name: str, contents: Sequence[Bytes], views: Sequence[_View]) -> Iterator[NDArray[np.uint8]]:
         """The frames in the clip's size and colours, every pixel in its place."""
@@ -283,6 +321,11 @@ class ClipReader:
             if shard not in self._files:
                 self._files[shard] = os.open(self._paths[shard], os.O_RDONLY)
             return self._files[shard]
+
+
+def _chance(request: ClipRequest, seed: tuple[int, int]) -> np.random.Generator:
+    """Source of chance for what happens in the scene of a clip."""
+    return np.random.default_rng([PASTE_STREAM, *seed, request.number])
 
 
 def _close(files: dict[int, int]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vos_tf.errors import VosError
 from vos_tf.pipeline.options import ClipOptions
+from vos_tf.pipeline.scenes import Candidate, Scene, draw_scenes
 from vos_tf.pipeline.videos import ClipObject, ClipVideo, Indices, clip_videos, merged_objects
 from vos_tf.records.manifest import Manifest
 
@@ -33,6 +34,7 @@ class ClipRequest(NamedTuple):
         repeated: Number of repeated frames, at the end.
         times: Of a clip made from a still image: moments of its frames, counted in frames of a video; all 0 where
             nothing moves.
+        scene: What else happens in the clip; ``None``: nothing.
     """
 
     number: int
@@ -42,6 +44,7 @@ class ClipRequest(NamedTuple):
     annotated: tuple[bool, ...]
     repeated: int
     times: tuple[int, ...] = ()
+    scene: Scene | None = None
 
 
 class _Starts(NamedTuple):
@@ -103,7 +106,11 @@ def plan_epoch(
             known[key] = _starts(video, item, options, length)
         cursor = _Cursor(index, slot.video, length, slot.first)
         requests.append(_request(cursor, video, item, known[key], options, random))
-    return tuple(requests)
+    if options.scene.off:
+        return tuple(requests)
+    clips = [Candidate(item.video, item.objects, videos[item.video].still, any(item.times)) for item in requests]
+    scenes = draw_scenes(clips, options, (seed, epoch))
+    return tuple(item._replace(scene=scene) for item, scene in zip(requests, scenes, strict=True))
 
 
 def _of_epoch(manifest: Manifest, options: ClipOptions, epoch: int) -> ClipOptions:
