@@ -17,10 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vos_tf.inference.merging.map_files import find_maps, read_map
 from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.jobs.merge import merge_folder
-from vos_tf.media.probability_maps import write_probabilities
+from vos_tf.media.probability_maps import find_maps, read_map, write_probabilities
 
 RULES = (MergeRule(), MergeRule("last_wins", 1 / 255), MergeRule("soft_aggregation"))
 
