@@ -37,7 +37,7 @@ class ClipOptions:
             and after the reference frame, at any distance, no frame twice (pairs and groups of Lu et al. 2019).
         frames: ``annotated``: a clip steps through the annotated frames of its object. ``all``: through all frames
             of the video from the object's first to its last; those without a mask are marked as not annotated.
-        annotated_epochs: With ``frames="all"``: the first so many epochs step through annotated frames (Xu et al. 2018).
+        annotated_epochs: With ``frames="all"``: the first so many epochs step through annotated frames (Xu et al.).
         reference: ``before_clip``: the frame directly before the clip (Xu et al. 2018). ``first_of_video``: the first
             frame of the object; the clip is anywhere behind it.
         objects: ``one``: a clip follows one object. ``all``: it follows all objects of the reference frame, at

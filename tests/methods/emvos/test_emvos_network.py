@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from emvos_networks import SETTINGS, SIZE, clip, disc, flat, masks, network
 from keras import ops
-from vos_tf.models.exchange import load_model, save_model
 
 from vos_tf.errors import VosError
 from vos_tf.methods.emvos.network import EMVOS
 from vos_tf.methods.emvos.settings import EMVOSSettings
+from vos_tf.methods.load import load_model
+from vos_tf.models.weights import save_model
 
 OTHER = np.roll(disc(0), 30, axis=1)
 
