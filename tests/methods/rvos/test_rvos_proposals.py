@@ -154,9 +154,9 @@ def test_options_of_the_other_kind_are_refused(network: Any) -> None:
     assert get_method("rvos").objects_from(network.get_config()["settings"]) == "proposals"
     one_shot = lively(ONE_SHOT)
     assert get_method("rvos").objects_from(one_shot.get_config()["settings"]) == "masks"
-    with pytest.raises(VosError, match=r"option objects: expected an option of rvos \(decode, joining, "):
+    with pytest.raises(VosError, match=r"option objects: expected an option of rvos .*decode, joining\)"):
         get_method("rvos").resolve_options(one_shot, {"objects": "matched"})
-    with pytest.raises(VosError, match=r"option decode: expected an option of rvos \(objects, min_area, "):
+    with pytest.raises(VosError, match=r"option decode: expected an option of rvos .*objects, min_area\)"):
         get_method("rvos").resolve_options(network, {"decode": "all"})
     for wrong in ({"objects": "all"}, {"min_area": 2.0}, {"objects": "matched", "min_area": 0.1}):
         with pytest.raises(VosError, match="expected"):

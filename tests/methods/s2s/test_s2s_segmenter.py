@@ -142,7 +142,7 @@ def test_state_does_not_grow_with_the_video(segmenter: S2SSegmenter) -> None:
     sizes = set()
     for frame in frames(12):
         session.step(frame)
-        sizes.add(tuple(tuple(part.shape) for part in session._followers._state))
+        sizes.add(tuple(tuple(part.shape) for part in session._states._state))
     assert sizes == {((2, 4, 6, 8), (2, 4, 6, 8))}
 
 
