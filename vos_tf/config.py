@@ -110,10 +110,12 @@ class TrainingSettings:
         schedule_every: Epochs of a stretch of ``step``, instead of their number; 0: ``schedule_steps`` equal ones.
         schedule_after: Epochs at the full rate before the schedule begins.
         warmup_epochs: Epochs in which the learning rate rises from 0.
-        optimizer: ``adam``, ``sgd`` (with ``momentum``) or ``rmsprop``.
+        optimizer: ``adam``, ``adamw``, ``sgd`` (with ``momentum``) or ``rmsprop``.
         momentum: Of ``sgd``.
-        weight_decay: L2 penalty, added to the gradient as in the originals; 0: none.
+        weight_decay: L2 penalty, added to the gradient as in the originals; 0: none. Of ``adamw``, taken from the
+            weights themselves, times the learning rate; biases and scales of normalisations have none.
         clip_norm: Largest global norm of the gradient; 0: no limit.
+        ema: Decay of moving averages of the weights, which are validated and kept in the end in their place; 0: none.
         objective: Settings of the method's loss that differ from its defaults.
         micro_batches: Parts in which each batch goes through the network, to save memory; the result is the same.
         precision: ``float32``, ``bfloat16`` or ``float16`` (with loss scaling).
@@ -144,6 +146,7 @@ class TrainingSettings:
     momentum: float = 0.9
     weight_decay: float = 0.0
     clip_norm: float = 0.0
+    ema: float = 0.0
     objective: Mapping[str, Any] = field(default_factory=dict)
     micro_batches: int = 1
     precision: str = "float32"
@@ -161,7 +164,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         one_of("training.schedule", self.schedule, ("constant", "cosine", "polynomial", "exponential", "step"))
-        one_of("training.optimizer", self.optimizer, ("adam", "sgd", "rmsprop"))
+        one_of("training.optimizer", self.optimizer, ("adam", "adamw", "sgd", "rmsprop"))
         one_of("training.precision", self.precision, ("float32", "bfloat16", "float16"))
         one_of("training.strategy", self.strategy, ("default", "mirrored", "multi_worker"))
         one_of("training.final_weights", self.final_weights, ("last", "best"))
@@ -177,7 +180,8 @@ class TrainingSettings:
         rates = ("schedule_power", "schedule_every", "schedule_after", "warmup_epochs", "clip_norm", "weight_decay")
         for name in (*rates, "min_delta", "seed", "validation_clips", "patience"):
             at_least(f"training.{name}", getattr(self, name), 0)
-        in_range("training.momentum", self.momentum, 0, 1)
+        for name in ("momentum", "ema"):
+            in_range(f"training.{name}", getattr(self, name), 0, 1)
         if not self.lr > 0:
             raise VosError(f"training.lr: expected a number above 0, found {self.lr}")
 

@@ -91,6 +91,45 @@ def test_stop_in_the_middle_of_an_epoch_changes_nothing(
     assert_same(tmp_path / "whole", tmp_path / "stopped")
 
 
+def test_averages_of_weights_resume_exactly(
+    tiny_run: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = with_training(tiny_run, ema=0.8, optimizer="adamw", weight_decay=0.01, n_epochs=3)
+    train_run(config, tmp_path / "whole")
+    batches = Trainer._batches
+
+    def stop_in_epoch_1(self: Trainer, epoch: int, start_step: int) -> Any:
+        for index, batch in enumerate(batches(self, epoch, start_step)):
+            if epoch == 1 and index == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_batches", stop_in_epoch_1)
+        assert not train_run(config, tmp_path / "stopped").finished
+    assert train_run(config, tmp_path / "stopped").finished
+    assert_same(tmp_path / "whole", tmp_path / "stopped")
+    newest = list_checkpoints(tmp_path / "stopped" / "checkpoints")[-1]
+    network = load_model(tmp_path / "stopped" / "model")[1]
+    network.load_weights(newest / "network.weights.h5")
+    assert any(
+        (one != two).any() for one, two in zip(network.get_weights(), weights(tmp_path / "stopped"), strict=True)
+    ), "the weights that training goes on with are not the averages"
+    (newest / "averages.h5").unlink()
+    with pytest.raises(VosError, match="expected a checkpoint of this network, found another or a damaged one"):
+        train_run(with_training(config, n_epochs=4), tmp_path / "stopped")
+    with pytest.raises(VosError, match=r"training.ema: 0.8 -> 0.0"):
+        train_run(with_training(config, ema=0.0), tmp_path / "stopped")
+
+
+def test_the_weights_of_training_do_not_depend_on_their_averages(tiny_run: RunConfig, tmp_path: Path) -> None:
+    losses = [
+        [row.loss for row in train_run(with_training(tiny_run, ema=ema), tmp_path / f"{ema}").history]
+        for ema in (0.0, 0.9)
+    ]
+    assert losses[0] == losses[1]
+
+
 def test_killed_command_continues_to_the_same_weights(tiny_records: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(tiny_values(tiny_records, n_epochs=6)))
@@ -223,9 +262,9 @@ def finish(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture(scope="module")
 def one_device(tiny_records: Path, tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
-    """Weights after two epochs on one device."""
+    """Averages of the weights after two epochs on one device."""
     run = tmp_path_factory.mktemp("one_device") / "run"
-    train_run(run_config(tiny_values(tiny_records, n_epochs=2)), run)
+    train_run(run_config(tiny_values(tiny_records, n_epochs=2, ema=0.8)), run)
     return weights(run)
 
 
@@ -235,7 +274,7 @@ def assert_close(run: Path, wanted: list[np.ndarray]) -> None:
 
 
 def test_two_replicas_equal_one_device(tiny_records: Path, tmp_path: Path, one_device: list[np.ndarray]) -> None:
-    config = json.dumps(tiny_values(tiny_records, strategy="mirrored", n_epochs=2))
+    config = json.dumps(tiny_values(tiny_records, strategy="mirrored", n_epochs=2, ema=0.8))
     finish(run_python(DISTRIBUTED.format(replicas=2, config=config, run=str(tmp_path))))
     assert_close(tmp_path, one_device)
 
@@ -250,7 +289,7 @@ def free_ports(count: int) -> list[int]:
 
 def test_two_workers_equal_one_device(tiny_records: Path, tmp_path: Path, one_device: list[np.ndarray]) -> None:
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    config = json.dumps(tiny_values(tiny_records, strategy="multi_worker", n_epochs=2))
+    config = json.dumps(tiny_values(tiny_records, strategy="multi_worker", n_epochs=2, ema=0.8))
     code = DISTRIBUTED.format(replicas=1, config=config, run=str(tmp_path))
     cluster = [
         {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})}

@@ -15,9 +15,11 @@ from keras import ops
 from vos_tf.errors import VosError
 from vos_tf.files import replacing, write_json
 from vos_tf.models.video_network import VideoNetwork
+from vos_tf.training.averages import WeightAverages
 
 WEIGHTS = "network.weights.h5"
 OPTIMIZER = "optimizer.h5"
+AVERAGES = "averages.h5"
 POSITION = "position.json"
 
 
@@ -51,7 +53,15 @@ class Position:
         return self.best_j >= 0 or self.best_loss is not None
 
 
-def save_checkpoint(folder: Path, network: VideoNetwork, optimizer: Any, position: Position, *, keep: int) -> Path:
+def save_checkpoint(
+    folder: Path,
+    network: VideoNetwork,
+    optimizer: Any,
+    position: Position,
+    *,
+    keep: int,
+    averages: WeightAverages | None = None,
+) -> Path:
     """Write a checkpoint below ``folder``, named by its number of updates, and delete all but the newest ``keep``."""
     path = folder / f"{position.updates:08d}"
     with replacing(path) as partial:
@@ -60,6 +70,8 @@ def save_checkpoint(folder: Path, network: VideoNetwork, optimizer: Any, positio
         with h5py.File(partial / OPTIMIZER, "w") as file:
             for index, variable in enumerate(optimizer.variables):
                 file[f"{index:05d}"] = ops.convert_to_numpy(variable)
+        if averages is not None:
+            averages.save(partial / AVERAGES)
         write_json(partial / POSITION, asdict(position))
     for old in list_checkpoints(folder)[:-keep]:
         shutil.rmtree(old)
@@ -78,8 +90,10 @@ def read_position(checkpoint: Path) -> Position:
     return Position(**json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
 
 
-def restore_checkpoint(checkpoint: Path, network: VideoNetwork, optimizer: Any) -> Position:
-    """Bring network and optimiser (both built) back to a checkpoint.
+def restore_checkpoint(
+    checkpoint: Path, network: VideoNetwork, optimizer: Any, averages: WeightAverages | None = None
+) -> Position:
+    """Bring network, optimiser (both built) and averages of weights back to a checkpoint.
 
     Raises:
         VosError: The checkpoint belongs to another network or optimiser, or is damaged.
@@ -89,6 +103,8 @@ def restore_checkpoint(checkpoint: Path, network: VideoNetwork, optimizer: Any) 
         network.load_weights(checkpoint / WEIGHTS)
         with h5py.File(checkpoint / OPTIMIZER, "r") as file:
             values = [np.asarray(file[name]) for name in sorted(file)]
+        if averages is not None:
+            averages.restore(checkpoint / AVERAGES)
     except (ValueError, TypeError, OSError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise VosError(

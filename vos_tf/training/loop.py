@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from vos_tf.pipeline.clips import clip_batches, steps_per_epoch
 from vos_tf.pipeline.options import AugmentOptions, ClipOptions
 from vos_tf.progress import progress
 from vos_tf.records.manifest import Manifest
+from vos_tf.training.averages import WeightAverages
 from vos_tf.training.checkpoints import (
     WEIGHTS,
     Position,
@@ -104,6 +105,7 @@ class Trainer:
             of_stills = objective.for_stills() if data.clips.still_batches else None
             groups = objective.groups(self.network)
             self.optimizer = make_optimizer(settings, groups, strategy.num_replicas_in_sync)
+        self._averages = WeightAverages(self.network, settings.ema, strategy) if settings.ema else None
         self._step = TrainingStep(self.network, self.optimizer, strategy, settings, objective, of_stills)
         self._validate = ValidationStep(self.network, objective)
         self._position = Position(fingerprint=data.training.fingerprint)
@@ -127,7 +129,7 @@ class Trainer:
         if not found:
             return None
         with self._strategy.scope():
-            self._position = restore_checkpoint(found[-1], self.network, self.optimizer)
+            self._position = restore_checkpoint(found[-1], self.network, self.optimizer, self._averages)
         before, now = self._position.fingerprint, self._data.training.fingerprint
         if before != now:
             raise VosError(f"{found[-1]}: expected records of data set {before} as before, found {now}")
@@ -162,6 +164,8 @@ class Trainer:
             loss = float(self._step(batch, rate, self._progress(), epoch, stills=stills))
             self._losses.append(loss)
             position = self._position
+            if self._averages is not None:
+                self._averages.update(position.updates + 1)
             self._position = replace(
                 position, step=position.step + 1, updates=position.updates + 1, loss_sum=position.loss_sum + loss
             )
@@ -184,6 +188,15 @@ class Trainer:
         return ""
 
     def _end_epoch(self, rate: float, seconds: float, board: TensorBoard) -> None:
+        with self._final_weights():
+            self._judge_epoch(rate, seconds, board)
+        self._save()
+
+    def _final_weights(self) -> AbstractContextManager[None]:
+        """Within it, the network has the weights that would be kept if training ended now."""
+        return nullcontext() if self._averages is None else self._averages.in_use()
+
+    def _judge_epoch(self, rate: float, seconds: float, board: TensorBoard) -> None:
         position = self._position
         found = self._validation()
         loss = position.loss_sum / max(position.step, 1)
@@ -200,13 +213,14 @@ class Trainer:
             if best:  # whatever model/ shall hold: that may change when the run is continued
                 with replacing(self._run / f"best.{WEIGHTS}") as partial:
                     self.network.save_weights(partial)
-        self._save()
 
     def _save(self) -> None:
         if self._chief:
             write_losses(self._run / LOSSES, self._losses)
-            keep = self._settings.keep_checkpoints
-            save_checkpoint(self.checkpoints, self.network, self.optimizer, self._position, keep=keep)
+            keep, averages = self._settings.keep_checkpoints, self._averages
+            save_checkpoint(
+                self.checkpoints, self.network, self.optimizer, self._position, keep=keep, averages=averages
+            )
 
     def _batches(self, epoch: int, start_step: int) -> Iterator[Any]:
         def local() -> Any:
@@ -249,7 +263,10 @@ class Trainer:
         if self._settings.final_weights == "best" and self._position.has_best and best.is_file():
             with self._strategy.scope():
                 self.network.load_weights(best)
-        save_model(self._run / "model", self._model_name, self.network)
+            save_model(self._run / "model", self._model_name, self.network)
+            return
+        with self._final_weights():
+            save_model(self._run / "model", self._model_name, self.network)
 
 
 @contextmanager

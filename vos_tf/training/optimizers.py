@@ -69,6 +69,23 @@ class GroupedAdam(_Grouped, Adam):
     """`Adam` for groups of weights."""
 
 
+class GroupedAdamW(_Grouped, Adam):
+    """AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019) for groups of weights.
+
+    The decay is taken from the weight, times the learning rate of its group, not added to the gradient.
+    """
+
+    shrinkages: Sequence[float]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One step of one variable."""
+        index = self._get_variable_index(variable)
+        if self.shrinkages[index]:
+            rate = ops.cast(learning_rate, variable.dtype) * self.multipliers[index] * self.shrinkages[index]
+            self.assign_sub(variable, rate * variable)
+        super().update_step(gradient, variable, learning_rate)
+
+
 class GroupedMomentum(_Grouped, Momentum):
     """`Momentum` for groups of weights."""
 
@@ -82,7 +99,8 @@ def make_optimizer(settings: TrainingSettings, groups: Sequence[ParameterGroup],
 
     Args:
         settings: ``optimizer``, ``momentum``, ``weight_decay``, ``clip_norm``, ``precision`` count. Adam: epsilon 1e-8;
-            RMSprop: decay 0.99, epsilon 1e-8, as the originals' library has them.
+            RMSprop: decay 0.99, epsilon 1e-8, as the originals' library has them. AdamW: weights of one axis or none,
+            which are biases and scales of normalisations, have no decay.
         groups: What is trained.
         replicas: Of the strategy. Each hands its share of the summed gradient to the optimiser, so the limit of the
             norm is shared out as well.
@@ -91,6 +109,8 @@ def make_optimizer(settings: TrainingSettings, groups: Sequence[ParameterGroup],
     optimizer: Any
     if settings.optimizer == "adam":
         optimizer = GroupedAdam(settings.lr, epsilon=1e-8, global_clipnorm=clip_norm)
+    elif settings.optimizer == "adamw":
+        optimizer = GroupedAdamW(settings.lr, epsilon=1e-8, global_clipnorm=clip_norm)
     elif settings.optimizer == "sgd":
         optimizer = GroupedMomentum(settings.lr, momentum=settings.momentum, global_clipnorm=clip_norm)
     else:
@@ -98,6 +118,10 @@ def make_optimizer(settings: TrainingSettings, groups: Sequence[ParameterGroup],
     variables = [variable for group in groups for variable in group.variables]
     set_rates(optimizer, groups)
     optimizer.decays = [settings.weight_decay * group.decay for group in groups for _ in group.variables]
+    if settings.optimizer == "adamw":
+        kernels = [len(variable.shape) > 1 for variable in variables]
+        optimizer.shrinkages = [decay * kernel for decay, kernel in zip(optimizer.decays, kernels, strict=True)]
+        optimizer.decays = [0.0] * len(variables)
     if settings.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
