@@ -15,6 +15,7 @@ _CHOICES = {
     "objects": ("one", "all", "foreground"),
     "order": ("time", "any"),
     "start": ("random", "first"),
+    "stride_draw": ("exact", "up_to"),
     "stills": ("motion", "repeat", "skip"),
 }
 
@@ -32,7 +33,11 @@ class ClipOptions:
         grow_every: T grows from the lowest to the highest, by one after so many epochs; 0: it does not.
         growth: ``exact``: all clips of an epoch have the T that has been reached, and after the epochs of the highest
             each batch draws its own. ``up_to``: each batch draws from the lowest to what has been reached.
-        stride: Step from one frame of a clip to the next, counted in ``frames``.
+        stride: Step from one frame of a clip to the next, counted in ``frames``; or several, one for each stage of
+            ``stride_every`` epochs, the last for all epochs after. Where it is several, or drawn, a step that a video
+            is too short for is made smaller.
+        stride_every: Epochs of a stage of ``stride``.
+        stride_draw: ``exact``, or ``up_to``: each clip draws its step from 1 to ``stride``.
         order: ``time``: the frames of a clip follow each other. ``any``: they are drawn from the whole video, before
             and after the reference frame, at any distance, no frame twice (pairs and groups of Lu et al. 2019).
         frames: ``annotated``: a clip steps through the annotated frames of its object. ``all``: through all frames
@@ -67,7 +72,9 @@ class ClipOptions:
     clip_length: int | tuple[int, int] | str = (5, 11)
     grow_every: int = 0
     growth: str = "exact"
-    stride: int = 1
+    stride: int | tuple[int, ...] = 1
+    stride_every: int = 0
+    stride_draw: str = "exact"
     frames: str = "annotated"
     annotated_epochs: int = 0
     reference: str = "before_clip"
@@ -89,7 +96,7 @@ class ClipOptions:
     def __post_init__(self) -> None:
         if isinstance(self.clip_length, str):
             object.__setattr__(self, "clip_length", _parse_length(self.clip_length))
-        for name in ("clip_length", "size", "classes"):  # lists, as YAML has them
+        for name in ("clip_length", "stride", "size", "classes"):  # lists, as YAML has them
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, choices in _CHOICES.items():
@@ -101,8 +108,6 @@ class ClipOptions:
                 f"clips.clip_length: expected 0 alone, or 1 or more with the lowest first, found {self.clip_length}"
             )
         self._check_stages()
-        if self.stride < 1:
-            raise VosError(f"clips.stride: expected 1 or more, found {self.stride}")
         if not 1 <= self.max_objects <= 254:
             raise VosError(f"clips.max_objects: expected 1 to 254, found {self.max_objects}")
         numbers = (self.clips_per_object, self.clips_per_video, self.clips_per_frame)
@@ -126,7 +131,14 @@ class ClipOptions:
             raise VosError("clips.classes: expected clips.objects one or all with it, found foreground")
 
     def _check_stages(self) -> None:
-        for name in ("grow_every", "annotated_epochs"):
+        if min(self.strides, default=0) < 1:
+            raise VosError(f"clips.stride: expected 1 or more, or several such numbers, found {self.stride}")
+        if (len(self.strides) > 1) != (self.stride_every > 0):
+            raise VosError(
+                "clips.stride, clips.stride_every: expected several strides with 1 epoch or more for each, or one "
+                f"stride and 0, found {self.stride} and {self.stride_every}"
+            )
+        for name in ("grow_every", "annotated_epochs", "stride_every"):
             if getattr(self, name) < 0:
                 raise VosError(f"clips.{name}: expected 0 or more epochs, found {getattr(self, name)}")
         if self.grow_every and self.lengths[0] == self.lengths[1]:
@@ -140,6 +152,21 @@ class ClipOptions:
         if isinstance(self.clip_length, tuple):
             return self.clip_length
         return int(self.clip_length), int(self.clip_length)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Steps of all stages."""
+        return self.stride if isinstance(self.stride, tuple) else (self.stride,)
+
+    @property
+    def stride_fits(self) -> bool:
+        """Whether steps are made smaller where a video is too short for them."""
+        return isinstance(self.stride, tuple) or self.stride_draw == "up_to"
+
+    @property
+    def staged(self) -> bool:
+        """Whether epochs differ in more than chance."""
+        return bool(self.grow_every or self.annotated_epochs or self.stride_every)
 
     @property
     def objects_per_clip(self) -> int:
@@ -165,6 +192,10 @@ class ClipOptions:
             grow_every=0,
             frames="annotated" if epoch < self.annotated_epochs else self.frames,
             annotated_epochs=0,
+            stride=self.strides[min(epoch // self.stride_every, len(self.strides) - 1) :][:1]
+            if self.stride_every
+            else self.stride,
+            stride_every=0,
         )
 
     def for_validation(self) -> ClipOptions:
@@ -178,6 +209,9 @@ class ClipOptions:
             clip_length=self.lengths[1],
             grow_every=0,
             annotated_epochs=0,
+            stride=self.strides[-1:] if self.stride_fits else self.stride,
+            stride_every=0,
+            stride_draw="exact",
             reference="before_clip" if single else "first_of_video",
             clips_per_object=0 if single else 1,
             clips_per_video=0,

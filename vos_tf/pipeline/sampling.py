@@ -56,11 +56,12 @@ class _Starts(NamedTuple):
 
 
 class _Cursor(NamedTuple):
-    """Place of a clip in the plan, its video, its T, and which of its object's starts it has (``None``: any)."""
+    """Place of a clip in the plan, its video, T and step, and which of its object's starts it has (``None``: any)."""
 
     number: int
     video: int
     length: int
+    stride: int
     first: int | None
 
 
@@ -93,7 +94,7 @@ def plan_epoch(
     slots = _ordered(manifest, options, batch_size, random)
     shortest, longest = options.lengths
     lengths = random.integers(shortest, longest + 1, size=-(-len(slots) // batch_size))
-    known: dict[tuple[int, int, int], _Starts] = {}
+    known: dict[tuple[int, int, int, int], tuple[int, _Starts]] = {}
     requests = []
     for index, slot in enumerate(slots):
         video, length = videos[slot.video], int(lengths[index // batch_size])
@@ -101,11 +102,15 @@ def plan_epoch(
         if item is None:
             usable = _usable(video, options)
             item = usable[0 if options.start == "first" else random.integers(len(usable))]
-        key = (slot.video, item.id, length)
+        stride = options.strides[0]
+        if options.stride_draw == "up_to":
+            stride = int(random.integers(1, stride + 1))
+        key = (slot.video, item.id, length, stride)
         if key not in known:
-            known[key] = _starts(video, item, options, length)
-        cursor = _Cursor(index, slot.video, length, slot.first)
-        requests.append(_request(cursor, video, item, known[key], options, random))
+            known[key] = _fitting_starts(video, item, options, length, stride)
+        stride, starts = known[key]
+        cursor = _Cursor(index, slot.video, length, stride, slot.first)
+        requests.append(_request(cursor, video, item, starts, options, random))
     if options.scene.off:
         return tuple(requests)
     clips = [Candidate(item.video, item.objects, videos[item.video].still, any(item.times)) for item in requests]
@@ -115,7 +120,7 @@ def plan_epoch(
 
 def _of_epoch(manifest: Manifest, options: ClipOptions, epoch: int) -> ClipOptions:
     """The options of one epoch; every epoch of a run has the same number of clips, whatever its stage."""
-    if not (options.grow_every or options.annotated_epochs):
+    if not options.staged:
         return options
     return replace(options.in_epoch(epoch), clips_per_epoch=count_clips(manifest, options))
 
@@ -246,7 +251,7 @@ def _frame_slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slo
     rounds = []
     for index, video in enumerate(videos):
         for rank, item in enumerate(_usable(video, options)):
-            firsts = _starts(video, item, options, options.lengths[0]).firsts
+            firsts = _starts(video, item, options, options.lengths[0], _least_stride(options)).firsts
             # The multiples of the golden ratio fill an interval evenly, however many are taken.
             spread = np.argsort(np.arange(len(firsts)) * GOLDEN_RATIO % 1, kind="stable")
             rounds += [(turn, rank, index, _Slot(index, item, int(firsts[at]))) for turn, at in enumerate(spread)]
@@ -257,10 +262,31 @@ def _frame_slots(videos: Sequence[ClipVideo], options: ClipOptions) -> list[_Slo
 def _usable(video: ClipVideo, options: ClipOptions) -> list[ClipObject]:
     """Objects with a clip of the lowest T, and so of any T."""
     items = (merged_objects(video),) if options.objects == "foreground" else video.objects
-    return [item for item in items if len(_starts(video, item, options, options.lengths[0]).firsts)]
+    least = _least_stride(options)
+    return [item for item in items if len(_starts(video, item, options, options.lengths[0], least).firsts)]
 
 
-def _starts(video: ClipVideo, item: ClipObject, options: ClipOptions, length: int) -> _Starts:
+def _least_stride(options: ClipOptions) -> int:
+    """The step with which a clip must be possible at least."""
+    return 1 if options.stride_fits else options.strides[0]
+
+
+def _fitting_starts(
+    video: ClipVideo, item: ClipObject, options: ClipOptions, length: int, stride: int
+) -> tuple[int, _Starts]:
+    """The step asked for, or the largest one below it for which the video is long enough, and the places to begin."""
+    starts = _starts(video, item, options, length, stride)
+    if not options.stride_fits or video.still or length == 0 or options.order == "any":
+        return stride, starts
+    stride = max(1, min(stride, (len(starts.path) - 1) // length))
+    starts = _starts(video, item, options, length, stride)
+    while stride > 1 and not len(starts.firsts):
+        stride -= 1
+        starts = _starts(video, item, options, length, stride)
+    return stride, starts
+
+
+def _starts(video: ClipVideo, item: ClipObject, options: ClipOptions, length: int, stride: int) -> _Starts:
     """Every place where a clip of ``length`` frames with an annotated one among them may begin."""
     if options.frames == "annotated":
         path = item.frames[video.annotated[item.frames]]
@@ -278,11 +304,11 @@ def _starts(video: ClipVideo, item: ClipObject, options: ClipOptions, length: in
         seen = seen if len(path) > 1 else seen[:0]
         return _Starts(path, seen, seen)
     if options.reference == "before_clip":
-        references, firsts = seen, seen + options.stride
+        references, firsts = seen, seen + stride
     else:
-        firsts = np.arange(seen[0] + options.stride, len(path))
+        firsts = np.arange(seen[0] + stride, len(path))
         references = np.full_like(firsts, seen[0])
-    steps = firsts[:, None] + options.stride * np.arange(length)
+    steps = firsts[:, None] + stride * np.arange(length)
     inside = steps < len(path)
     counts = inside & video.annotated[path[np.where(inside, steps, 0)]]
     usable = counts.any(axis=1)
@@ -299,7 +325,7 @@ def _request(
 ) -> ClipRequest:
     if video.still:
         count = 1 + cursor.length
-        step = options.stride if options.stills == "motion" else 0
+        step = cursor.stride if options.stills == "motion" else 0
         times = tuple(step * index for index in range(count)) if cursor.length else ()
         objects = _objects(video.mask_ids[0], item.id, options, random)
         return ClipRequest(cursor.number, cursor.video, objects, (0,) * count, (True,) * count, 0, times)
@@ -319,14 +345,15 @@ def _request(
 
 def _consecutive(cursor: _Cursor, starts: _Starts, options: ClipOptions, random: np.random.Generator) -> list[int]:
     """Places in the path of the reference frame and of those that follow it, as many as there are."""
-    room = (len(starts.path) - 1 - starts.firsts) // options.stride + 1
+    room = (len(starts.path) - 1 - starts.firsts) // cursor.stride + 1
     if cursor.first is None:
         # Clips that fit are preferred; where none does, those that need the least repetition.
         choices = np.flatnonzero(room >= min(cursor.length, room.max()))
         choice = choices[0 if options.start == "first" else random.integers(len(choices))]
     else:
-        choice = np.searchsorted(starts.firsts, cursor.first)
-    steps = starts.firsts[choice] + options.stride * np.arange(min(cursor.length, room[choice]))
+        # Of another step than the least, the place that is nearest behind it.
+        choice = min(np.searchsorted(starts.firsts, cursor.first), len(starts.firsts) - 1)
+    steps = starts.firsts[choice] + cursor.stride * np.arange(min(cursor.length, room[choice]))
     return [int(starts.references[choice]), *steps.tolist()]
 
 
