@@ -21,12 +21,12 @@ import tensorflow as tf
 from vos_tf.models.conv_lstm import ConvLSTMCell, to_keras
 
 
-def sides(channels: int, filters: int) -> tuple[dict[str, Callable[..., Any]], dict[str, Any]]:
+def sides(size: tuple[int, int], channels: int, filters: int) -> tuple[dict[str, Callable[..., Any]], dict[str, Any]]:
     """From frames ``(T, h, w, C)`` and a state of K objects to hidden states ``(K, T, h, w, F)``; and their layers."""
     cell = ConvLSTMCell(filters, candidate_activation="tanh", output_activation="tanh")
     cell.build((None, None, None, channels))
     layer = keras.layers.ConvLSTM2D(filters, 3, padding="same", return_sequences=True)
-    layer.build((None, None, None, None, channels))
+    layer.build((None, None, *size, channels))  # it asks for a size that is known
     layer.set_weights(to_keras(cell.get_weights()))
 
     def ours(frames: Any, hidden: Any, memory: Any) -> Any:
@@ -74,7 +74,7 @@ def main() -> None:
     frames = tf.constant(random.normal(size=(arguments.steps, height, width, arguments.channels)), tf.float32)
     hidden = tf.constant(random.normal(size=(arguments.objects, height, width, arguments.filters)), tf.float32)
     inputs = (frames, hidden, hidden)
-    functions, layers = sides(arguments.channels, arguments.filters)
+    functions, layers = sides((height, width), arguments.channels, arguments.filters)
     answers = [functions[name](*inputs) for name in ("ours", "keras")]
     report: dict[str, Any] = {**vars(arguments), "difference": float(np.abs(answers[0] - answers[1]).max())}
     for kind in ("forward", "gradients"):

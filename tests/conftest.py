@@ -59,3 +59,13 @@ def tiny_trunk() -> Iterator[None]:
     DEEPLAB_TRUNKS["tiny"] = TRUNK
     yield
     del DEEPLAB_TRUNKS["tiny"]
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Steps run without a graph: quicker where they are few and the network has many layers."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 from tiny_training import tiny_values
 
 from vos_tf.jobs.run_config import RunConfig, run_config
@@ -16,11 +14,3 @@ from vos_tf.jobs.run_config import RunConfig, run_config
 def tiny_run(tiny_records: Path) -> RunConfig:
     """Four epochs of two updates on the tiny records with a tiny network."""
     return run_config(tiny_values(tiny_records))
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """Steps run without a graph: quicker where they are few and the network has many layers."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)

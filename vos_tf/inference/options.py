@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vos_tf.errors import VosError
 from vos_tf.inference.refinement.settings import CRFSettings
+
+if TYPE_CHECKING:
+    from vos_tf.models.video_network import VideoNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ class StateOptions(SharedOptions):
             raise VosError(f"restart_every: expected 0 (never) or more frames, found {self.restart_every}")
 
 
-def default_state_options(network: Any) -> StateOptions:
+def default_state_options(network: VideoNetwork) -> StateOptions:
     """The defaults, which suit any network."""
     return StateOptions()
 

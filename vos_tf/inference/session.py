@@ -368,7 +368,12 @@ class VideoSegmenter(ABC):
 
 
 def _restored(
-    kind: type[VideoSegmenter], network: Any, config: Any, weights: Any, rule: MergeRule, options: SharedOptions
+    kind: type[VideoSegmenter],
+    network: VideoNetwork,
+    config: Any,
+    weights: Any,
+    rule: MergeRule,
+    options: SharedOptions,
 ) -> VideoSegmenter:
     """A segmenter that was sent elsewhere."""
     built = network.from_config(config)

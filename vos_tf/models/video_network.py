@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
 import keras
 from keras import ops
 
-from vos_tf.models.backbones import TrunkKind, load_trunk_weights, trunk_kind
+from vos_tf.models.backbones import TRUNKS, TrunkKind, load_trunk_weights, trunk_kind
 
 
 class VideoNetwork(keras.Model):
@@ -18,8 +18,8 @@ class VideoNetwork(keras.Model):
     The object axis is the batch: ``start`` makes the state of N objects, ``step`` brings it one frame further. A frame
     is encoded once for all objects.
 
-    A network names its frozen dataclass of settings as ``Settings``, a type whose fields have defaults, builds its
-    layers in the constructor, and defines ``encode``, ``start`` and ``advance``.
+    A network names its frozen dataclass of settings as ``Settings``, a type whose fields have defaults, and that of its
+    state as ``State``; it builds its layers in the constructor, and defines ``encode``, ``start`` and ``advance``.
 
     Attributes:
         settings: What it was built from; ``trunk`` and ``size`` have a meaning for all networks.
@@ -27,6 +27,7 @@ class VideoNetwork(keras.Model):
 
     Settings: ClassVar[type[Any]]
     State: ClassVar[type[Any]]
+    trunk_kinds: ClassVar[Mapping[str, TrunkKind]] = TRUNKS
     settings: Any
 
     def __init__(self, settings: Any = None, name: str | None = None) -> None:
@@ -89,8 +90,8 @@ class VideoNetwork(keras.Model):
         return (self.trunk,)
 
     def trunk_kind(self) -> TrunkKind:
-        """What is known of the trunk in the settings."""
-        return trunk_kind(self.settings.trunk)
+        """What is known of the trunk in the settings, one of ``trunk_kinds``."""
+        return trunk_kind(self.settings.trunk, self.trunk_kinds)
 
     def load_trunk_weights(self, source: str) -> None:
         """Give the trunk a classifier's weights, see `vos_tf.models.backbones.load_trunk_weights`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,6 @@ SETTINGS = TrainingSettings(
     n_epochs=60,
     batch_size=2,
 )
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """Without a graph: few steps of many layers."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def frames_and_masks(golden: Golden, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

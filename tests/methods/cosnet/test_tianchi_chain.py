@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import tensorflow as tf
 from small_world import Moving, draw_frame, draw_labels
 
 from vos_tf.config import layered
@@ -25,14 +23,6 @@ from vos_tf.records.preprocess import preprocess
 SIZE = (32, 48)
 FRAMES = 4
 OBJECTS = (Moving(1, 0, FRAMES), Moving(2, 1, FRAMES))
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """Without a graph: few steps of many layers."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

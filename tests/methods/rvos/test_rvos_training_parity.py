@@ -14,7 +14,7 @@ from golden_outputs import Golden, load_golden
 from vos_tf.config import TrainingSettings
 from vos_tf.methods.rvos.checkpoints import rvos_names
 from vos_tf.methods.rvos.network import RVOS, RVOSSettings
-from vos_tf.methods.rvos.objective import Settings, make
+from vos_tf.methods.rvos.objective import RVOSObjective, Settings
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.porting.assign import assign
 from vos_tf.training.optimizers import make_optimizer
@@ -68,7 +68,7 @@ def answers(golden: Golden, trajectory: str, **objective: Any) -> dict[str, Any]
     network = golden_network(golden)
     rate = 0.1 if "cnn1e-4" in trajectory else 1e-3
     settings = TrainingSettings(lr=1e-3, weight_decay=1e-6, batch_size=2)
-    purpose = make(Settings(average="batch", absent_objects="skip", trunk_rate=rate, **objective), 3)
+    purpose = RVOSObjective(Settings(average="batch", absent_objects="skip", trunk_rate=rate, **objective), 3)
     optimizer = make_optimizer(settings, purpose.groups(network))
     step = TrainingStep(network, optimizer, tf.distribute.get_strategy(), settings, purpose)
     before, batch = values_of(network), golden_batch(golden)
@@ -123,7 +123,7 @@ def test_rates_of_duplicate_updates_are_how_often_the_original_held_each_weight(
     for variant in ("oneshot_previous_inference_mask_vgg16", "zeroshot_resnet50"):
         golden = load_golden(shared, f"rvos_train_{variant}")
         network = golden_network(golden)
-        groups = make(Settings(duplicate_updates=True), 3).groups(network)
+        groups = RVOSObjective(Settings(duplicate_updates=True), 3).groups(network)
         rates = {id(variable): group.rate * 1e3 for group in groups[1:] for variable in group.variables}
         entries = rvos_names(network).entries
         found = {name: round(rates[id(entries[name].variable)]) for name in golden.meta["occurrences"]}

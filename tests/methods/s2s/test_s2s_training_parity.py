@@ -15,13 +15,13 @@ from golden_outputs import Golden, load_golden
 from vos_tf.config import TrainingSettings
 from vos_tf.methods.s2s.checkpoints import s2s_pytorch
 from vos_tf.methods.s2s.network import S2S, default_settings
-from vos_tf.methods.s2s.objective import Settings, make
+from vos_tf.methods.s2s.objective import S2SObjective, Settings
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.porting.assign import assign
 from vos_tf.training.optimizers import GroupedAdam, make_optimizer
 from vos_tf.training.steps import TrainingStep
 
-OBJECTIVE = make(Settings(), 1)
+OBJECTIVE = S2SObjective(Settings(), 1)
 
 
 def golden_network(golden: Golden) -> S2S:

@@ -17,7 +17,7 @@ from vos_tf.errors import VosError
 from vos_tf.methods.cosnet.co_attention import ATTENTIONS, CoAttention
 from vos_tf.methods.cosnet.deeplab import DEEPLAB_TRUNKS, OUTPUT_STRIDES, AtrousPyramid
 from vos_tf.methods.cosnet.options import FUSIONS
-from vos_tf.models.backbones import TrunkKind, build_trunk, trunk_kind
+from vos_tf.models.backbones import build_trunk, trunk_kind
 from vos_tf.models.batch_norm import BatchNorm, statistics_by_frame
 from vos_tf.models.layers import NORMALIZATIONS, fold_time
 from vos_tf.models.resize import resize_align_corners
@@ -178,6 +178,7 @@ class COSNet(VideoNetwork):
 
     Settings = COSNetSettings
     State = COSNetState
+    trunk_kinds = DEEPLAB_TRUNKS
     settings: COSNetSettings
 
     def __init__(self, settings: COSNetSettings | None = None, name: str | None = None) -> None:
@@ -303,10 +304,6 @@ class COSNet(VideoNetwork):
     def affinity(self) -> Any:
         """The matrix W of the affinity, ``(C, C)``; `vos_tf.methods.cosnet.losses.orthogonality_penalty` is for it."""
         return self.co_attention.affinity.kernel
-
-    def trunk_kind(self) -> TrunkKind:
-        """What is known of the trunk in the settings."""
-        return trunk_kind(self.settings.trunk, DEEPLAB_TRUNKS)
 
 
 def _stacked(maps: list[Any]) -> Any:

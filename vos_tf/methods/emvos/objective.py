@@ -13,6 +13,7 @@ from vos_tf.losses import loss_weights, object_targets
 from vos_tf.methods.emvos.losses import bootstrapped_cross_entropy, overlap_loss, shown_at
 from vos_tf.methods.emvos.network import STRIDE
 from vos_tf.models.parameter_groups import ParameterGroup
+from vos_tf.models.video_network import VideoNetwork
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.objective import Objective, Outcome
 
@@ -61,7 +62,7 @@ class EMVOSObjective(Objective):
 
     Settings: ClassVar[Any] = Settings
 
-    def groups(self, network: Any) -> Sequence[ParameterGroup]:
+    def groups(self, network: VideoNetwork) -> Sequence[ParameterGroup]:
         """All but the trunk, and the blocks of the trunk that learn."""
         trunk = {id(variable) for variable in network.trunk.trainable_variables}
         others = [variable for variable in network.trainable_variables if id(variable) not in trunk]
@@ -71,7 +72,7 @@ class EMVOSObjective(Objective):
             groups.append(ParameterGroup("trunk", learning, rate=self.settings.trunk_rate))
         return groups
 
-    def outcome(self, network: Any, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
+    def outcome(self, network: VideoNetwork, batch: ClipBatch, progress: Any, *, training: bool) -> Outcome:
         """The first frame and its masks start the network, the others count."""
         s = self.settings
         first = object_targets(batch.labels[:, :1], self.objects)[:, 0]

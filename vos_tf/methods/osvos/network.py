@@ -17,7 +17,7 @@ from keras import ops
 
 from vos_tf.errors import VosError
 from vos_tf.methods.osvos.upsampling import CROPS, LearnedUpsampling, crop, crop_start, upsample_bilinear
-from vos_tf.models.backbones import TRUNKS_BEFORE_POOLING, VGG_STRIDES_BEFORE_POOLING, TrunkKind, trunk_kind
+from vos_tf.models.backbones import TRUNKS_BEFORE_POOLING, VGG_STRIDES_BEFORE_POOLING, trunk_kind
 from vos_tf.models.parameter_groups import ParameterGroup
 from vos_tf.models.video_network import VideoNetwork
 
@@ -126,6 +126,7 @@ class OSVOS(VideoNetwork):
     Settings = OSVOSSettings
     State = OSVOSState
     Features = OSVOSFeatures
+    trunk_kinds = TRUNKS_BEFORE_POOLING
     settings: OSVOSSettings
 
     def __init__(self, settings: OSVOSSettings | None = None, name: str | None = None) -> None:
@@ -299,10 +300,6 @@ class OSVOS(VideoNetwork):
             repeats = [theirs // ours for theirs, ours in zip(new.shape, old.shape, strict=True)]
             new.assign(ops.tile(old, repeats) if max(repeats, default=1) > 1 else old)
         return network
-
-    def trunk_kind(self) -> TrunkKind:
-        """What is known of the trunk in the settings."""
-        return trunk_kind(self.settings.trunk, TRUNKS_BEFORE_POOLING)
 
 
 def _head_initializer(settings: OSVOSSettings) -> Any:
