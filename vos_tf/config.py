@@ -124,7 +124,11 @@ class TrainingSettings:
         seed: Of weights, clips and augmentation.
         deterministic: Ask TensorFlow for operations that give the same bits every time.
         jit_compile: Compile the step with XLA (one device only).
-        validation_clips: Largest number of clips to validate on after each epoch.
+        validation: On ``clips`` as those of training, or on ``videos`` that a network with a state per object follows
+            from their first mask, with its own masks; then there is no loss.
+        validation_clips: Largest number of clips, or videos, to validate on after each epoch.
+        validation_frames: Of ``videos``, the largest number of frames after the first; 0: all.
+        validation_size: Of ``videos``, ``(H, W)`` of the frames; ``None``: that of the clips.
         keep_checkpoints: Number of checkpoints that are kept.
         best_by: What tells the best epoch in validation: ``j``, or ``loss``.
         min_delta: An epoch is better only if it improves on the best so far by more than this.
@@ -154,7 +158,10 @@ class TrainingSettings:
     seed: int = 0
     deterministic: bool = True
     jit_compile: bool = False
+    validation: str = "clips"
     validation_clips: int = 16
+    validation_frames: int = 20
+    validation_size: tuple[int, int] | None = None
     keep_checkpoints: int = 3
     best_by: str = "j"
     min_delta: float = 0.0
@@ -169,6 +176,11 @@ class TrainingSettings:
         one_of("training.strategy", self.strategy, ("default", "mirrored", "multi_worker"))
         one_of("training.final_weights", self.final_weights, ("last", "best"))
         one_of("training.best_by", self.best_by, ("j", "loss"))
+        one_of("training.validation", self.validation, ("clips", "videos"))
+        if self.validation == "videos" and self.best_by == "loss":
+            raise VosError("training.best_by loss: expected training.validation clips with it, found videos")
+        if self.validation_size is not None and min(self.validation_size) < 1:
+            raise VosError(f"training.validation_size: expected height and width, found {self.validation_size}")
         for name in ("n_epochs", "batch_size", "micro_batches", "keep_checkpoints", "schedule_steps"):
             if getattr(self, name) < 1:
                 raise VosError(f"training.{name}: expected at least 1, found {getattr(self, name)}")
@@ -178,7 +190,7 @@ class TrainingSettings:
                 f"found {self.micro_batches}"
             )
         rates = ("schedule_power", "schedule_every", "schedule_after", "warmup_epochs", "clip_norm", "weight_decay")
-        for name in (*rates, "min_delta", "seed", "validation_clips", "patience"):
+        for name in (*rates, "min_delta", "seed", "validation_clips", "validation_frames", "patience"):
             at_least(f"training.{name}", getattr(self, name), 0)
         for name in ("momentum", "ema"):
             in_range(f"training.{name}", getattr(self, name), 0, 1)

@@ -44,6 +44,7 @@ from vos_tf.training.schedules import learning_rate
 from vos_tf.training.selection import Validation, judge, out_of_patience
 from vos_tf.training.steps import TrainingStep, ValidationStep
 from vos_tf.training.strategy import is_chief, per_replica_batches, worker
+from vos_tf.training.video_validation import VideoValidation
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class Trainer:
         self._losses: list[float] = []
         self.steps_per_epoch = steps_per_epoch(data.training, data.clips, batch_size=settings.batch_size)
         self._check_validation()
+        self._follow_videos = self._video_validation()
 
     @property
     def checkpoints(self) -> Path:
@@ -240,14 +242,38 @@ class Trainer:
     def _check_validation(self) -> None:
         """Complain before training, not after the first epoch."""
         if self._data.validation is not None and self._settings.validation_clips:
+            if self._settings.validation == "videos":
+                return
             steps_per_epoch(self._data.validation, self._data.clips.for_validation(), batch_size=1)
         elif self._settings.final_weights == "best":
             raise VosError("training.final_weights best: expected validation videos to choose it by, found none")
         elif self._settings.patience:
             raise VosError("training.patience: expected validation videos to judge epochs by, found none")
 
+    def _video_validation(self) -> VideoValidation | None:
+        """What follows whole videos, if that is asked for."""
+        settings, data = self._settings, self._data
+        if settings.validation != "videos" or data.validation is None or not settings.validation_clips:
+            return None
+        size = settings.validation_size or data.clips.size
+        if size is None:
+            raise VosError("training.validation_size: expected [height, width], as clips have no size, found none")
+        return VideoValidation(
+            self.network,
+            data.validation,
+            data.clips,
+            size,
+            videos=settings.validation_clips,
+            frames=settings.validation_frames,
+        )
+
     def _validation(self) -> Validation:
-        """J and loss of at most ``validation_clips`` clips from the start of each object, without augmentation."""
+        """J and loss of at most ``validation_clips`` clips from the start of each object, without augmentation.
+
+        Or J of so many videos.
+        """
+        if self._follow_videos is not None:
+            return Validation(self._follow_videos(), None)
         if self._data.validation is None or not self._settings.validation_clips:
             return Validation(None, None)
         batches = clip_batches(
