@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -121,13 +122,29 @@ class _Process(SpawnProcess):
 
     def start(self) -> None:
         main = sys.modules["__main__"]
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited; `_begin_worker` ignores it
         sys.modules["__main__"] = ModuleType("__main__")
         try:
-            super().start()
+            with _interrupted_later():
+                super().start()
         finally:
             sys.modules["__main__"] = main
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Let Ctrl-C wait until a process has got all that it starts from; that process itself never sees it."""
+    waiting: list[int] = []
+    here = threading.current_thread() is threading.main_thread()  # the only one that Ctrl-C interrupts
+    handler = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number)) if here else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if here:
+            signal.signal(signal.SIGINT, handler)
+    if waiting:
+        signal.raise_signal(signal.SIGINT)
 
 
 class _Context(SpawnContext):
