@@ -12,7 +12,7 @@ The bilateral sums run on the permutohedral lattice, as in the authors' program;
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import cv2
@@ -36,7 +36,7 @@ class CRFSettings:
     """How probabilities are refined.
 
     Attributes:
-        enabled: Whether they are.
+        enabled: Refine probabilities by a dense CRF.
         steps: Of the mean field.
         smooth_width: Standard deviation of the Gaussian kernel, in pixels of a frame whose shorter side is 480.
         smooth_weight: Its weight.
@@ -47,7 +47,7 @@ class CRFSettings:
             frame has an object then.
     """
 
-    enabled: bool = False
+    enabled: bool = field(default=False, metadata={"option": "--crf/--no-crf"})
     steps: int = 5
     smooth_width: float = 1.0
     smooth_weight: float = 5.0

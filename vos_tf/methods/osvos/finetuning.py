@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras import ops
@@ -20,7 +20,7 @@ class OSVOSFinetuneSettings(FinetuneSettings):
     """How OSVOS is adapted to a video.
 
     Attributes:
-        trainable: ``all``, or ``head``: the trunk stays as it is.
+        trainable: What is fine-tuned: ``all``, or ``head``: the trunk stays as it is.
         rates: Learning rates. ``authors``: biases twice as fast as weights, the fusing convolution a hundred times
             slower. ``equal``.
         loss: ``class_balanced``: the authors', summed over pixels. ``balanced_mean``: the mean over the pixels of the
@@ -29,7 +29,7 @@ class OSVOSFinetuneSettings(FinetuneSettings):
             over all pixels.
     """
 
-    trainable: str = "all"
+    trainable: str = field(default="all", metadata={"option": "--trainable"})
     rates: str = "equal"
     loss: str = "balanced_mean"
 

@@ -39,7 +39,7 @@ class Options:
     finetune: OSVOSFinetuneSettings = field(default_factory=OSVOSFinetuneSettings)
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     zoom: ZoomSettings = field(default_factory=ZoomSettings)
-    separate: bool = False
+    separate: bool = field(default=False, metadata={"option": "--separate/--together"})
     annotated_frames: str = "first"
     short_side: int = 0
     test_scales: tuple[float, ...] = (1.0,)

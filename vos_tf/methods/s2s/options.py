@@ -25,11 +25,11 @@ class Options:
         adapted: Folder in which fine-tuned weights are kept and found again; empty: they are forgotten.
     """
 
-    objects_per_call: int = field(default=0, metadata={"decides_masks": False})
+    objects_per_call: int = field(default=0, metadata={"decides_masks": False, "option": "--batch_size --batch-size"})
     restart_every: int = 0
     step_first: bool = False
     finetune: S2SFinetuneSettings = field(default_factory=S2SFinetuneSettings)
-    separate: bool = True
+    separate: bool = field(default=True, metadata={"option": "--separate/--together"})
     adapted: str = field(default="", metadata={"decides_masks": False})
 
     def __post_init__(self) -> None:
