@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vos_tf"
 # From the bottom up: a room may import what stands on a lower floor, or itself.
 FLOORS = [
     {"errors", "version"},
-    {"files", "progress", "text"},
+    {"files", "progress", "text", "field_docs"},
     {"workers"},
     {"config", "media"},
     {"datasets"},

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import typer
 
+from vos_tf.commands.method_options import with_method_options
 from vos_tf.commands.workers import WORKERS
 
 
+@with_method_options
 def evaluate(
     scenario_name: str = typer.Option(
         "validation_results", "--scenario-name", "--scenario_name", help="The masks go to results/NAME."
-    ),
-    batch_size: int | None = typer.Option(
-        None, "--batch_size", "--batch-size", help="Objects that go through the network together; 0: all of a video."
     ),
     run: Path | None = typer.Option(None, "--run", help="Run folder of the model."),
     checkpoint: Path | None = typer.Option(
@@ -52,61 +53,24 @@ def evaluate(
     save_probabilities: str = typer.Option(
         "", "--save-probabilities", metavar="KIND", help="Write probability maps of each object: png or npz."
     ),
-    restart_every: int | None = typer.Option(
-        None, "--restart-every", help="Frames after which objects go on from their first frames again; 0: never."
-    ),
-    steps: int | None = typer.Option(
-        None, "--steps", "--online-steps", help="Fine-tuning steps for each video or object; 0: none."
-    ),
-    seconds: float | None = typer.Option(None, "--seconds", help="Time for fine-tuning instead of steps."),
-    learning_rate: float | None = typer.Option(None, "--learning-rate", help="Of fine-tuning."),
-    trainable: str | None = typer.Option(None, "--trainable", help="What is fine-tuned: head or all."),
-    separate: bool | None = typer.Option(None, "--separate/--together", help="Fine-tune a network for each object."),
-    annotated_frames: str | None = typer.Option(
-        None, "--annotated-frames", help="Fine-tune on the first annotated frame of each object, or all: first, all."
-    ),
-    short_side: int | None = typer.Option(None, "--short-side", help="Scale frames to this shorter side; 0: don't."),
-    test_scales: str | None = typer.Option(None, "--test-scales", help="Average over these scales: 0.75,1,1.25"),
-    test_flip: bool | None = typer.Option(None, "--test-flip/--no-test-flip", help="Average with the mirrored frame."),
-    reach: float | None = typer.Option(
-        None,
-        "--reach",
-        help="How far objects may move from frame to frame, in square roots of their area; 0: anywhere.",
-    ),
-    snap: bool | None = typer.Option(None, "--snap/--no-snap", help="Move contours to edges of the image."),
-    crf: bool | None = typer.Option(None, "--crf/--no-crf", help="Refine probabilities by a dense CRF."),
     save_adapted: bool = typer.Option(False, "--save-adapted", help="Keep fine-tuned weights in results/NAME/adapted."),
-    adapted: Path | None = typer.Option(None, "--adapted", help="Keep fine-tuned weights here, use those found here."),
     assignments: list[str] = typer.Option(
-        [], "--set", metavar="KEY=VALUE", help="Any option of the model's segmenter: --set finetune.optimizer=sgd"
+        [], "--set", metavar="KEY=VALUE", help="Any option of the method: --set finetune.optimizer=sgd"
     ),
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Segment every video of a split and write results/NAME/<video>/<frame>.png, scores, overlays and a report."""
     from vos_tf.commands.tf_logging import quiet_tensorflow
 
     quiet_tensorflow()
     from vos_tf.config import merge as merge_options
-    from vos_tf.config import number_or_yaml, parse_assignments
+    from vos_tf.config import parse_assignments
     from vos_tf.inference.merging.rules import threshold
     from vos_tf.jobs.evaluate import EvaluationRequest, evaluate_run
 
     folder = results / scenario_name
-    finetune = _given(steps=steps, seconds=seconds, learning_rate=learning_rate, trainable=trainable)
-    options = _given(
-        objects_per_call=batch_size,
-        restart_every=restart_every,
-        finetune=finetune or None,
-        separate=separate,
-        annotated_frames=annotated_frames,
-        short_side=short_side,
-        test_scales=None if test_scales is None else number_or_yaml(f"[{test_scales}]"),
-        test_flip=test_flip,
-        reach=reach,
-        snap=snap,
-        crf=None if crf is None else {"enabled": crf},
-        adapted=str(adapted or folder / "adapted") if adapted or save_adapted else None,
-    )
-
+    if save_adapted:
+        options = {"adapted": str(folder / "adapted"), **options}
     request = EvaluationRequest(
         run=run,
         checkpoint=checkpoint,
@@ -138,11 +102,6 @@ def _shots(zero_shot: bool, matched: bool) -> str:
     if matched and not zero_shot:
         raise VosError("--matched names proposals after objects: expected --zero-shot beside it, found none")
     return ("matched" if matched else "proposals") if zero_shot else ""
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    """Those options that were given."""
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def main() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from vos_tf.commands.method_options import with_method_options
 from vos_tf.methods.registry import method_names, preferred_method
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 
+@with_method_options
 def segment(
     source: str = typer.Argument(
         metavar="INPUT",
@@ -48,8 +52,9 @@ def segment(
     merge: str = typer.Option("argmax", "--merge", help="argmax, soft_aggregation, last_wins or painted."),
     background: float = typer.Option(0.5, "--background", help="Probability an object has to beat."),
     assignments: list[str] = typer.Option(
-        [], "--set", metavar="KEY=VALUE", help="Any option of the method: --set finetune.steps=100"
+        [], "--set", metavar="KEY=VALUE", help="Any option of the method: --set finetune.optimizer=sgd"
     ),
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Segment your own video: label maps, overlays, a video and a report. Run again, it goes on where it stopped."""
     from vos_tf.commands.tf_logging import quiet_tensorflow
@@ -59,6 +64,7 @@ def segment(
         raise VosError("--run and --weights: expected one of them, found both")
     _check_names(source, mask, method)
     quiet_tensorflow()
+    from vos_tf.config import merge as merge_options
     from vos_tf.config import parse_assignments
     from vos_tf.inference.merging.graph import MergeRule
     from vos_tf.jobs.segment import SegmentRequest, segment_video
@@ -78,7 +84,7 @@ def segment(
         most=frames,
         frame_rate=None if frame_rate is None else _fraction(frame_rate),
         rule=MergeRule(merge, background),
-        options=parse_assignments(assignments, sections=False),
+        options=merge_options(parse_assignments(assignments, sections=False), options),
     )
     segment_video(request)
 

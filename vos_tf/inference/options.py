@@ -47,7 +47,7 @@ class StateOptions(SharedOptions):
         step_first: Whether the network also steps through the first frame of an object, as both ports did.
     """
 
-    objects_per_call: int = field(default=0, metadata={"decides_masks": False})
+    objects_per_call: int = field(default=0, metadata={"decides_masks": False, "option": "--batch_size --batch-size"})
     restart_every: int = 0
     step_first: bool = False
 

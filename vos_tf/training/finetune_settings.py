@@ -15,9 +15,9 @@ class FinetuneSettings:
     """How a network is adapted to a video.
 
     Attributes:
-        steps: Updates; 0: the parent as it is.
-        seconds: Time budget instead of ``steps``, compiling included; ``None``: none.
-        learning_rate: Of groups of weights with rate 1.
+        steps: Updates of fine-tuning; 0: none, the parent as it is.
+        seconds: Time for fine-tuning instead of ``steps``, compiling included; ``None``: none.
+        learning_rate: Learning rate of fine-tuning, for groups of weights with rate 1.
         schedule: ``constant``, or ``cosine`` to 0 over the steps or seconds.
         optimizer: ``adam``, ``sgd`` (with ``momentum``) or ``rmsprop``.
         momentum: Of ``sgd``.
@@ -32,9 +32,9 @@ class FinetuneSettings:
         seed: Of everything that is drawn.
     """
 
-    steps: int = 200
-    seconds: float | None = None
-    learning_rate: float = 1e-3
+    steps: int = field(default=200, metadata={"option": "--steps --online-steps"})
+    seconds: float | None = field(default=None, metadata={"option": "--seconds"})
+    learning_rate: float = field(default=1e-3, metadata={"option": "--learning-rate"})
     schedule: str = "constant"
     optimizer: str = "adam"
     momentum: float = 0.9

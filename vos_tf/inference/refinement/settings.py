@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vos_tf.errors import VosError
 
@@ -13,7 +13,7 @@ class CRFSettings:
     """How probabilities are refined.
 
     Attributes:
-        enabled: Whether they are.
+        enabled: Refine probabilities by a dense CRF.
         steps: Of the mean field.
         smooth_width: Standard deviation of the Gaussian kernel, in pixels of a frame whose shorter side is 480.
         smooth_weight: Its weight.
@@ -24,7 +24,7 @@ class CRFSettings:
             has an object then.
     """
 
-    enabled: bool = False
+    enabled: bool = field(default=False, metadata={"option": "--crf/--no-crf"})
     steps: int = 5
     smooth_width: float = 1.0
     smooth_weight: float = 5.0

@@ -25,7 +25,7 @@ class Options(SharedOptions):
         references: Number of reference frames; 0: all earlier frames (with ``streaming``).
         sampling: Reference frames are spread over the video (``uniform``), drawn from it once (``random``), or spread
             over the frames before (``streaming``), for video of which no more is known.
-        seed: Of ``random``.
+        seed: Of ``random`` sampling.
         fusion: How references act together: the mean of the ``predictions`` from each, the mean of the attention's
             ``summaries``, or one ``joint`` attention, see `vos_tf.methods.cosnet.network.COSNetSettings`.
         objects: The ``foreground`` as one object, id 1, without any mask; or objects ``given`` by first masks, among

@@ -21,7 +21,7 @@ class OSVOSFinetuneSettings(FinetuneSettings):
     """How OSVOS is adapted to a video.
 
     Attributes:
-        trainable: ``all``, or ``head``: the trunk stays as it is.
+        trainable: What is fine-tuned: ``all``, or ``head``: the trunk stays as it is.
         rates: Learning rates. ``authors``: biases twice as fast as weights, the fusing convolution a hundred times
             slower. ``equal``.
         loss: ``class_balanced``: the authors', summed over pixels. ``balanced_mean``: the mean over the pixels of the
@@ -30,7 +30,7 @@ class OSVOSFinetuneSettings(FinetuneSettings):
             over all pixels.
     """
 
-    trainable: str = "all"
+    trainable: str = field(default="all", metadata={"option": "--trainable"})
     rates: str = "equal"
     loss: str = "balanced_mean"
 
@@ -120,7 +120,7 @@ class Options(SharedOptions):
     finetune: OSVOSFinetuneSettings = field(default_factory=OSVOSFinetuneSettings)
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     zoom: ZoomSettings = field(default_factory=ZoomSettings)
-    separate: bool = False
+    separate: bool = field(default=False, metadata={"option": "--separate/--together"})
     annotated_frames: str = "first"
     short_side: int = 0
     snap: bool = False

@@ -21,9 +21,9 @@ class S2SFinetuneSettings:
     """How S2S is adapted to an object.
 
     Attributes:
-        steps: Updates; 0: the network as it is.
-        seconds: Time budget instead of ``steps``, compiling included; ``None``: none.
-        learning_rate: Of Adam.
+        steps: Updates of fine-tuning; 0: none, the network as it is.
+        seconds: Time for fine-tuning instead of ``steps``, compiling included; ``None``: none.
+        learning_rate: Learning rate of fine-tuning, by Adam.
         schedule: ``constant``, or ``cosine`` to 0 over the steps or seconds.
         batch_size: Clips per update.
         clip_length: T, the frames of a clip after the first frame; 1: pairs, as in the paper.
@@ -35,9 +35,9 @@ class S2SFinetuneSettings:
         seed: Of everything that is drawn.
     """
 
-    steps: int = 0
-    seconds: float | None = None
-    learning_rate: float = 1e-5
+    steps: int = field(default=0, metadata={"option": "--steps --online-steps"})
+    seconds: float | None = field(default=None, metadata={"option": "--seconds"})
+    learning_rate: float = field(default=1e-5, metadata={"option": "--learning-rate"})
     schedule: str = "constant"
     batch_size: int = 4
     clip_length: int = 1
@@ -91,7 +91,7 @@ class Options(StateOptions):
     """
 
     finetune: S2SFinetuneSettings = field(default_factory=S2SFinetuneSettings)
-    separate: bool = True
+    separate: bool = field(default=True, metadata={"option": "--separate/--together"})
     adapted: str = field(default="", metadata={"decides_masks": False})
 
 
