@@ -90,7 +90,7 @@ def overhead(arguments: argparse.Namespace) -> dict[str, object]:
         segment.choose_model = lambda *_, **__: chosen
 
         def whole(out: Path, most: int | None = None) -> None:
-            request = segment.SegmentRequest(str(clip), (str(mask),), model=Path(MODEL), out=out, most=most)
+            request = segment.SegmentRequest(str(clip), (str(mask),), model=Path(MODEL), out=out, max_frames=most)
             segment.segment_video(request)
 
         network = chosen.segmenter.network

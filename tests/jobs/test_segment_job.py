@@ -173,7 +173,7 @@ def test_complete_results_are_drawn_without_the_network(
 
 
 def test_only_some_frames(request_for: SegmentRequest, wanted: dict[str, np.ndarray]) -> None:
-    segment_video(replace(request_for, most=3))
+    segment_video(replace(request_for, max_frames=3))
     assert_masks(Path("out"), wanted, 3)
     notes = json.loads(Path("out/report.json").read_text())["notes"]
     assert notes == ["not used, as its frame did not come: late.png (frame 4)"]
@@ -230,7 +230,7 @@ def test_refused_requests_leave_no_trace(request_for: SegmentRequest) -> None:
 
 
 def test_results_of_other_masks_and_videos_do_not_mix(request_for: SegmentRequest) -> None:
-    segment_video(replace(request_for, most=1))
+    segment_video(replace(request_for, max_frames=1))
     with pytest.raises(VosError, match="found those of other frames or given masks; choose another --out"):
         segment_video(replace(request_for, masks=("late.png",)))
     other = moving_frames(COUNT, SIZE)[::-1]
@@ -273,7 +273,7 @@ def test_cameras_are_stopped_by_hand(request_for: SegmentRequest, monkeypatch: p
     ({"video": Path("seen.gif")}, r"expected a video file ending in \.mp4 or \.webm"),
 ])  # fmt: skip
 def test_mistakes(request_for: SegmentRequest, changes: dict[str, Any], message: str) -> None:
-    asked = replace(request_for, most=2, **changes)
+    asked = replace(request_for, max_frames=2, **changes)
     with pytest.raises(VosError, match=message):
         segment_video(asked)
     assert not (Path("out") / "masks").exists()

@@ -81,7 +81,7 @@ def segment(
         video=video,
         side_by_side=side_by_side,
         probabilities=save_probabilities,
-        most=frames,
+        max_frames=frames,
         frame_rate=None if frame_rate is None else _fraction(frame_rate),
         rule=MergeRule(merge, background),
         options=merge_options(parse_assignments(assignments, sections=False), options),

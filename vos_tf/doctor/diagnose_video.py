@@ -14,7 +14,7 @@ from vos_tf.datasets.types import VideoObject
 from vos_tf.datasets.video_copy import FrameCopy, VideoCopy
 from vos_tf.doctor.file_facts import FrameFacts, MaskFacts, frame_facts, mask_facts, what_is_wrong
 from vos_tf.doctor.frames import FramePlan, Reporter, judge_frames
-from vos_tf.doctor.mask_repair import Mending
+from vos_tf.doctor.mask_repair import MaskRepair
 from vos_tf.doctor.masks import MaskPlan, judge_masks, place_masks
 from vos_tf.doctor.objects import judge_objects
 from vos_tf.errors import VosError
@@ -68,15 +68,15 @@ class MendedMasks:
 
     Attributes:
         files: New name of a frame to its mask.
-        mending: How they become label maps.
+        mask_repair: How they become label maps.
     """
 
     files: dict[str, Path]
-    mending: Mending
+    mask_repair: MaskRepair
 
     def __call__(self, frame: str) -> LabelMap:
         """The label map of an annotated frame."""
-        return self.mending(self.files[frame])
+        return self.mask_repair(self.files[frame])
 
 
 def diagnose_video(root: Path, video: ScannedVideo) -> Diagnosis:
@@ -125,10 +125,10 @@ def repaired(video: ScannedVideo, diagnosis: Diagnosis) -> VideoCopy | None:
     plan, masks = diagnosis.frames, diagnosis.masks
     if masks is None or plan.size is None or not plan.kept:
         return None
-    mending = replace(masks.mending, size=plan.size)
+    mask_repair = replace(masks.mask_repair, size=plan.size)
     moved = {plan.repeats.get(name, name): path for name, path in reversed(masks.files.items())}
     kept = {path.stem for path in plan.kept}
-    ids = {name: object_ids(mending(path)) for name, path in moved.items() if name in kept}
+    ids = {name: object_ids(mask_repair(path)) for name, path in moved.items() if name in kept}
     first = next((index for index, path in enumerate(plan.kept) if ids.get(path.stem)), None)
     if first is None:
         return None
@@ -141,8 +141,10 @@ def repaired(video: ScannedVideo, diagnosis: Diagnosis) -> VideoCopy | None:
         name=video.name,
         frames=frames,
         annotated=tuple(files),
-        masks=MendedMasks(files, mending),
-        objects=_objects(video, mending, names, {names[name]: shown for name, shown in ids.items() if name in names}),
+        masks=MendedMasks(files, mask_repair),
+        objects=_objects(
+            video, mask_repair, names, {names[name]: shown for name, shown in ids.items() if name in names}
+        ),
         size=plan.size,
         frame_rate=Fraction(video.frame_rate * plan.ratio),
     )
@@ -157,11 +159,11 @@ def _names(video: ScannedVideo, paths: Sequence[Path]) -> dict[str, str]:
 
 
 def _objects(
-    video: ScannedVideo, mending: Mending, names: dict[str, str], shown: dict[str, tuple[int, ...]]
+    video: ScannedVideo, mask_repair: MaskRepair, names: dict[str, str], shown: dict[str, tuple[int, ...]]
 ) -> tuple[VideoObject, ...]:
     """Objects from the first mask that shows them on, in the frames their list names or else to the end."""
     order = list(names.values())
-    listed = {mending.ids.get(item.id, item.id): item for item in video.listed or ()}
+    listed = {mask_repair.ids.get(item.id, item.id): item for item in video.listed or ()}
     first: dict[int, str] = {}
     for name in order:
         for number in shown.get(name, ()):

@@ -30,7 +30,7 @@ HALF = 128
 
 
 @dataclass(frozen=True)
-class Mending:
+class MaskRepair:
     """How the masks of one video become label maps.
 
     Attributes:

@@ -11,7 +11,7 @@ from vos_tf.datasets.folder import match_masks
 from vos_tf.datasets.listing import names_found
 from vos_tf.doctor.file_facts import SIXTEEN_BIT, MaskFacts
 from vos_tf.doctor.frames import FramePlan, Reporter
-from vos_tf.doctor.mask_repair import Mending, colour_table, true_phantoms
+from vos_tf.doctor.mask_repair import MaskRepair, colour_table, true_phantoms
 from vos_tf.errors import VosError
 from vos_tf.media.images import same_proportions
 from vos_tf.media.label_maps import VOID
@@ -25,12 +25,12 @@ class MaskPlan:
 
     Attributes:
         files: Name of a frame that is there now to its mask, in order.
-        mending: How they become label maps.
+        mask_repair: How they become label maps.
         ids: Name of a frame to the ids its mask is thought to show.
     """
 
     files: dict[str, Path]
-    mending: Mending
+    mask_repair: MaskRepair
     ids: dict[str, frozenset[int]] = field(default_factory=dict)
 
 
@@ -66,15 +66,15 @@ def judge_masks(
     good = _readable(report, placed, frames.size, findings)
     if report.video.reader is not None:
         return MaskPlan(
-            {name: item.path for name, item in good.items()}, Mending(frames.size, reader=report.video.reader)
+            {name: item.path for name, item in good.items()}, MaskRepair(frames.size, reader=report.video.reader)
         )
     _judge_forms(report, list(good.values()), findings)
     good = {name: item for name, item in good.items() if _can_be_mended(item)}
-    mending = _judge_values(report, good, frames.size, findings)
-    if mending.binary_id == 0:
+    mask_repair = _judge_values(report, good, frames.size, findings)
+    if mask_repair.binary_id == 0:
         good = {name: item for name, item in good.items() if not _is_binary(item)}
-    ids = {name: ids_of(item, mending) for name, item in good.items()}
-    return MaskPlan({name: item.path for name, item in good.items()}, mending, ids)
+    ids = {name: ids_of(item, mask_repair) for name, item in good.items()}
+    return MaskPlan({name: item.path for name, item in good.items()}, mask_repair, ids)
 
 
 def _readable(
@@ -155,7 +155,7 @@ def _is_binary(item: MaskFacts) -> bool:
 
 def _judge_values(
     report: Reporter, good: Mapping[str, MaskFacts], size: tuple[int, int], findings: list[Finding]
-) -> Mending:
+) -> MaskRepair:
     items = list(good.values())
     rules, listed = report.video.rules, {item.id for item in report.video.listed or ()}
     hard = [item for item in items if not _is_binary(item) and not item.lossy and item.mode not in SIXTEEN_BIT]
@@ -164,7 +164,7 @@ def _judge_values(
         soft = [item for item in items if item.phantoms]
         _report_soft(report, soft, findings)
         _report_black(report, [item for item in items if item.dark], findings)
-        return Mending(size, single_object=True, real=real, binary_id=1)
+        return MaskRepair(size, single_object=True, real=real, binary_id=1)
     table = colour_table([item for item in items if item.colours])
     binary = [item for item in items if _is_binary(item)]
     others = (real - {VOID}) | {number for number in table.values() if number}
@@ -179,7 +179,7 @@ def _judge_values(
     soft += [item for item in hard if true_phantoms(item.phantoms, len(item.shown), real)]
     _report_soft(report, soft, findings)
     _report_black(report, [item for item in hard if item.dark and item.is_indexed], findings)
-    return Mending(size, real=real, binary_id=binary_id, colours=table)
+    return MaskRepair(size, real=real, binary_id=binary_id, colours=table)
 
 
 def _report_soft(report: Reporter, items: Sequence[MaskFacts], findings: list[Finding]) -> None:
@@ -199,13 +199,13 @@ def _report_black(report: Reporter, items: Sequence[MaskFacts], findings: list[F
         findings.append(report("black", "remark", items[0].path, words, f"{_AS_PALETTE}; ids stay", len(items)))
 
 
-def ids_of(item: MaskFacts, mending: Mending) -> frozenset[int]:
+def ids_of(item: MaskFacts, mask_repair: MaskRepair) -> frozenset[int]:
     """The ids that a mask shows once it is mended, by its facts."""
-    if mending.single_object:
+    if mask_repair.single_object:
         return frozenset({1} if item.shown or item.colours else ())
     if item.lossy or _is_binary(item):
-        return frozenset({mending.binary_id or 1})
+        return frozenset({mask_repair.binary_id or 1})
     if item.colours:
-        return frozenset(mending.colours[colour] for colour, _ in item.colours) - {0, VOID}
+        return frozenset(mask_repair.colours[colour] for colour, _ in item.colours) - {0, VOID}
     shown = item.shown if item.mode not in SIXTEEN_BIT else {min(value, VOID) for value in item.shown}
-    return frozenset(shown - true_phantoms(item.phantoms, len(item.shown), mending.real)) - {0, VOID}
+    return frozenset(shown - true_phantoms(item.phantoms, len(item.shown), mask_repair.real)) - {0, VOID}

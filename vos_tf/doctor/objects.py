@@ -13,7 +13,7 @@ from vos_tf.media.label_maps import VOID
 
 
 def judge_objects(report: Reporter, plan: MaskPlan, findings: list[Finding]) -> None:
-    """Findings about objects; new ids go into the plan's mending."""
+    """Findings about objects; new ids go into the plan's mask_repair."""
     video = report.video
     place = next(iter(plan.files.values()), video.frames[0] if video.frames else report.root)
     if video.reader is not None:
@@ -46,7 +46,7 @@ def judge_objects(report: Reporter, plan: MaskPlan, findings: list[Finding]) -> 
         renumbered |= {old: new for new, old in enumerate(sorted(shown), start=1)}
         repair = f"renumbered 1 to {len(shown)} in their order"
         findings.append(report("ids", "remark", place.parent, words, repair, len(plan.files)))
-    plan.mending = replace(plan.mending, ids=renumbered)
+    plan.mask_repair = replace(plan.mask_repair, ids=renumbered)
 
 
 def _judge_first(report: Reporter, plan: MaskPlan, findings: list[Finding]) -> None:

@@ -55,7 +55,7 @@ def segment_frames(
     frames: Iterator[TimedFrame],
     masks: GivenMasks,
     *,
-    most: int | None = None,
+    max_frames: int | None = None,
 ) -> Iterator[Segmented]:
     """Segment the frames of a source, one after the other; frames are read ahead while the network works.
 
@@ -65,13 +65,13 @@ def segment_frames(
         frames: Its frames, from the first one on.
         masks: Masks of objects, at the frames in which they join or are set right; none where the segmenter finds
             objects itself. They were checked (`GivenMasks.check`).
-        most: Largest number of frames; all if not given.
+        max_frames: Largest number of frames; all if not given.
 
     Raises:
         VosError: The video cannot be read, or a mask cannot be used.
         IncompleteError: After the last good frame of a damaged video.
     """
-    frames = islice(frames, most)
+    frames = islice(frames, max_frames)
     first = next(frames)
     size = (first.image.shape[0], first.image.shape[1])
     known = SourceFrames(source) if source.lasting and source.length else iter(())

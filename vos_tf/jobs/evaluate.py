@@ -98,8 +98,8 @@ def evaluate_run(request: EvaluationRequest) -> None:
     claim_results(request.folder, scenario)
     for note in dataset.notes:
         sys.stderr.write(f"note: {note}\n")
-    besides = ExtraOutputs(request.background if request.instances else None, request.probabilities)
-    segment_dataset(segmenter, dataset, request.folder, besides)
+    extra = ExtraOutputs(request.background if request.instances else None, request.probabilities)
+    segment_dataset(segmenter, dataset, request.folder, extra)
     if request.overlay:
         draw_overlays(dataset, request.folder)
     if request.overlay_frames or request.overlay_video:

@@ -62,7 +62,7 @@ class SegmentRequest:
         video: Video of the overlays to write.
         side_by_side: Whether each frame stands beside its overlay in the video.
         probabilities: Kind of the files of probability maps; empty: none.
-        most: Largest number of frames.
+        max_frames: Largest number of frames.
         frame_rate: Instead of what the video says.
         rule: How objects are merged.
         options: How the model segments, where it differs from its defaults.
@@ -78,7 +78,7 @@ class SegmentRequest:
     video: Path | None = None
     side_by_side: bool = False
     probabilities: str = ""
-    most: int | None = None
+    max_frames: int | None = None
     frame_rate: Fraction | None = None
     rule: MergeRule = field(default_factory=MergeRule)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -86,8 +86,8 @@ class SegmentRequest:
     def __post_init__(self) -> None:
         if self.probabilities:
             one_of("--save-probabilities", self.probabilities, PROBABILITY_KINDS)
-        if self.most is not None and self.most < 1:
-            raise VosError(f"--frames: expected 1 or more, found {self.most}")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise VosError(f"--frames: expected 1 or more, found {self.max_frames}")
         if not 0 <= self.style.alpha <= 1:
             raise VosError(f"--alpha: expected a share from 0 to 1, found {self.style.alpha}")
         if self.side_by_side and self.video is None:
@@ -163,7 +163,7 @@ class _Run:
                 _writing(self._out),
                 BackgroundWriter() as work,
             ):
-                for frame in prefetch(islice(frames, self._request.most)):
+                for frame in prefetch(islice(frames, self._request.max_frames)):
                     work.put(partial(self._draw_again, frame, products))
                     bar.advance()
         self._say_where()
@@ -193,7 +193,7 @@ class _Run:
             for mask in self._masks.left_over():
                 notes.append(f"not used, as its frame did not come: {mask}")
                 _say(f"note: {notes[-1]}")
-            stopped = len(self._tracks.frames) == self._request.most
+            stopped = len(self._tracks.frames) == self._request.max_frames
             self._finish(products, notes, time.monotonic() - began, complete=ended is None and not stopped)
         self._say_where()
         if ended is not None:
@@ -209,11 +209,13 @@ class _Run:
         return list(self._chosen.notes)
 
     def _results(self, frames: Iterator[TimedFrame]) -> Iterator[Segmented]:
-        return segment_frames(self._chosen.segmenter, self._source, frames, self._masks, most=self._request.most)
+        return segment_frames(
+            self._chosen.segmenter, self._source, frames, self._masks, max_frames=self._request.max_frames
+        )
 
     def _expected(self) -> int | None:
         """Number of frames, as far as it is known."""
-        lengths = [length for length in (self._source.length, self._request.most) if length is not None]
+        lengths = [length for length in (self._source.length, self._request.max_frames) if length is not None]
         return min(lengths, default=None)
 
     def _products(self) -> AbstractContextManager[VideoProducts]:

@@ -67,15 +67,15 @@ class SpreadTiles:
 
     Args:
         style: How to draw.
-        most: Largest number of tiles.
+        max_tiles: Largest number of tiles.
         expected: Number of frames, as far as it is known: what would go later is then not made at all.
     """
 
-    def __init__(self, style: OverlayStyle, most: int = SHEET_TILES, expected: int = 0) -> None:
+    def __init__(self, style: OverlayStyle, max_tiles: int = SHEET_TILES, expected: int = 0) -> None:
         self._style = style
-        self._most = most
+        self._max_tiles = max_tiles
         self._step = 1
-        while expected > 4 * most * self._step:
+        while expected > 4 * max_tiles * self._step:
             self._step *= 2
         self._count = 0
         self._kept: dict[int, _Small] = {}
@@ -85,7 +85,7 @@ class SpreadTiles:
         """Take the next frame of the video."""
         if self._count % self._step == 0:
             self._kept[self._count] = _small(frame, labels)
-            if len(self._kept) > 4 * self._most:
+            if len(self._kept) > 4 * self._max_tiles:
                 self._step *= 2
                 self._kept = {index: kept for index, kept in self._kept.items() if index % self._step == 0}
         self._count += 1
@@ -96,7 +96,7 @@ class SpreadTiles:
         if self._last is None:
             return ()
         kept = {**self._kept, self._count - 1: _small(*self._last)}
-        wanted = np.linspace(0, self._count - 1, min(self._most, len(kept)))
+        wanted = np.linspace(0, self._count - 1, min(self._max_tiles, len(kept)))
         nearest = {min(kept, key=lambda index: abs(index - place)): None for place in wanted}
         chosen = [kept[index] for index in sorted(nearest)]
         return tuple(Tile(self._style.draw(small.image, small.labels), small.caption) for small in chosen)
