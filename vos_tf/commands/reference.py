@@ -1,4 +1,4 @@
-"""``make reference``: tables of settings in docs/, and the comments of config.yaml, from what dataclasses say of fields.
+"""``make reference``: tables of settings in docs/ and comments of config.yaml from what dataclasses say of fields.
 
 A table stands between two comments, of which the first says what of::
 
@@ -135,7 +135,7 @@ def plain(value: Any) -> str:
         return f"[{', '.join(map(plain, value))}]"
     if value == "":
         return '""'
-    if dataclasses.is_dataclass(value) and value == type(value)():  # type: ignore[operator]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and value == type(value)():
         return "{}"
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
 
@@ -156,7 +156,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _config_file(text: str) -> str:
-    """``config.yaml`` with its values as they are, the meaning of each key above it, keys as the dataclasses have them."""
+    """``config.yaml`` with its values as they are, keys as the dataclasses order them, the meaning of each above it."""
     head, values = _read_config(text)
     lines = [*head]
     for section, kind in _sections().items():

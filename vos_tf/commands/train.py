@@ -27,6 +27,10 @@ def _key(key: str, *spellings: str) -> Any:
     return typer.Option(None, *spellings, help=meaning.replace("`", ""))
 
 
+RECORDS = _key("data.records", "--records")
+ROOT = _key("data.root", "--root")
+
+
 def train(
     n_epochs: int | None = _key("training.n_epochs", "--n_epochs", "--n-epochs"),
     batch_size: int | None = _key("training.batch_size", "--batch_size", "--batch-size", "--batch_Size"),
@@ -35,9 +39,9 @@ def train(
     recipe: str | None = RECIPE,
     run: Path = RUN,
     resume: bool = typer.Option(False, "--resume", help="Insist on continuing: fail if there is no checkpoint."),
-    records: Path | None = _key("data.records", "--records"),
+    records: Path | None = RECORDS,
     dataset: str | None = _key("data.dataset", "--dataset"),
-    root: Path | None = _key("data.root", "--root"),
+    root: Path | None = ROOT,
     split: str | None = _key("data.split", "--split"),
     fraction: float | None = _key("data.fraction", "--fraction"),
     model: str | None = typer.Option(None, "--model", help=f"Which method: {', '.join(method_names())}."),
