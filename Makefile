@@ -9,7 +9,7 @@ COCO ?= data/coco128-seg
 PEOPLE ?= data/human_segmentation
 TRUNK ?=
 
-.PHONY: demo s2s-presets rvos-synthetic cosnet-davis docs test test-docs test-slow lint install clean
+.PHONY: demo s2s-presets rvos-synthetic cosnet-davis docs reference test test-docs test-slow lint install clean
 
 $(BIN)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +62,10 @@ rvos-synthetic: $(BIN)/.installed
 	$(BIN)/python VOS_evaluate.py --run runs/rvos_oneshot $(VALID) --scenario-name rvos_oneshot
 	$(BIN)/python VOS_evaluate.py --run runs/rvos_zeroshot $(VALID) --zero-shot --scenario-name rvos_zeroshot
 	$(BIN)/python VOS_evaluate.py --run runs/rvos_zeroshot $(VALID) --zero-shot --matched --scenario-name rvos_matched
+
+# Tables of settings in docs/ and the comments of config.yaml, from the documentation of the settings themselves.
+reference: $(BIN)/.installed
+	$(BIN)/python -m vos_tf.commands.reference
 
 # The documentation as a site in site/; pages are read from disk or served, nothing comes from other hosts.
 docs: $(BIN)/.installed

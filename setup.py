@@ -19,11 +19,6 @@ EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.18"],
     "video": ["av>=17"],
     "porting": ["torch>=2.6"],
-    "onnx": ["tf2onnx>=1.16", "onnxruntime>=1.19"],
-    "openvino": ["openvino>=2024.4"],
-    "litert": ["ai-edge-litert>=1.0"],
-    "beam": ["apache-beam>=2.60"],
-    "app": ["starlette>=0.40", "uvicorn>=0.30"],
 }
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *EXTRAS["video"], *EXTRAS["porting"]]
 RUFF = "ruff>=0.15"

@@ -1,6 +1,6 @@
 """vos_tf: video object segmentation in TensorFlow and Keras.
 
-`load` and `build` give a `Segmenter`; they import TensorFlow when first used, everything else here is light.
+`load` and `build` give a segmenter; they import TensorFlow when first used, everything else here is light.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -28,7 +28,7 @@ class OriginalKeys:
 
     Attributes:
         path: Folder of the data set; ``data.root`` overrides it.
-        checkpoints_path: Run folder or weights file to start from; ``model.weights`` overrides it.
+        checkpoints_path: Run folder or weights file to start from, or to evaluate; ``model.weights`` overrides it.
     """
 
     path: str = ""
@@ -62,14 +62,15 @@ class DataSettings:
     """Which data set, and its records.
 
     Attributes:
-        dataset: Name of the layout.
-        root: Its folder; empty: ``configs.path``, and ``data/<dataset>`` if that is empty too.
-        split: To train on.
+        dataset: Layout of the data set: ``davis2016``, ``youtube_vos``, ``folder``, ``synthetic``, or another.
+        root: Folder of the data set; empty: ``configs.path``, and ``data/<dataset>`` if that is empty too.
+        split: Split to train on.
         records: Folder of the records; empty: ``records/<dataset>-<split>-<size>``. Several folders, as a list or
             with commas between them, are trained on together.
         record_shares: Shares of the clips of an epoch, one for each folder, relative to each other; empty: every
             folder gives its own number of clips.
-        fraction: Share of the annotated frames of each training video that is used, drawn once with the run's seed.
+        fraction: Share of the annotated frames of each training video that is used, drawn once with the run's seed;
+            at least one frame of each.
         size: Of the stored images: ``HxW``, ``native``, ``short:480``; empty: the network's size.
         validation_records: Records to validate on; empty: some of the training videos are held out.
         validation_fraction: Share of the training videos held out for validation (at least one video unless 0).
@@ -109,13 +110,14 @@ class TrainingSettings:
         schedule_steps: Number of equal stretches of ``step``.
         schedule_every: Epochs of a stretch of ``step``, instead of their number; 0: ``schedule_steps`` equal ones.
         schedule_after: Epochs at the full rate before the schedule begins.
-        warmup_epochs: Epochs in which the learning rate rises from 0.
+        warmup_epochs: Epochs in which the learning rate rises from 0; may be a fraction.
         optimizer: ``adam``, ``adamw``, ``sgd`` (with ``momentum``) or ``rmsprop``.
         momentum: Of ``sgd``.
         weight_decay: L2 penalty, added to the gradient as in the originals; 0: none. Of ``adamw``, taken from the
             weights themselves, times the learning rate; biases and scales of normalisations have none.
         clip_norm: Largest global norm of the gradient; 0: no limit.
-        ema: Decay of moving averages of the weights, which are validated and kept in the end in their place; 0: none.
+        ema: Decay of moving averages of the weights (0.999), which are validated and kept in the end in their place; 0:
+            none.
         objective: Settings of the method's loss that differ from its defaults.
         micro_batches: Parts in which each batch goes through the network, to save memory; the result is the same.
         precision: ``float32``, ``bfloat16`` or ``float16`` (with loss scaling).
@@ -126,7 +128,7 @@ class TrainingSettings:
         jit_compile: Compile the step with XLA (one device only).
         validation: On ``clips`` as those of training, or on ``videos`` that a network with a state per object follows
             from their first mask, with its own masks; then there is no loss.
-        validation_clips: Largest number of clips, or videos, to validate on after each epoch.
+        validation_clips: Largest number of clips, or videos, to validate on after each epoch; 0: none.
         validation_frames: Of ``videos``, the largest number of frames after the first; 0: all.
         validation_size: Of ``videos``, ``(H, W)`` of the frames; ``None``: that of the clips.
         keep_checkpoints: Number of checkpoints that are kept.
@@ -203,7 +205,7 @@ class ModelChoice:
     """Which network, and what it starts from.
 
     Attributes:
-        name: Name of the method; empty: the first one of the registry.
+        name: Name of the method; empty: the first one that ``vos-tf train --help`` lists.
         trunk: ``vgg16``, ``mobilenet_v2``, ``small``, or another that the network has; empty: the method's own.
         trunk_weights: ``imagenet``, a ``.weights.h5`` file, ``none``, or ``auto``: ImageNet where the trunk has such
             weights and they can be fetched, with a warning where not.

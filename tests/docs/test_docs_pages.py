@@ -187,7 +187,7 @@ def test_table_of_keys_is_complete_and_has_the_defaults() -> None:
 
 
 def test_table_of_scene_options_is_complete_and_has_the_defaults() -> None:
-    rows = table_rows(DOCS / "configuration.md", "of the scene")
+    rows = table_rows(DOCS / "configuration.md", "of `clips.scene`")
     assert {row[0].strip("`"): yaml.safe_load(row[1].strip("`")) for row in rows} == dataclasses.asdict(SceneOptions())
 
 

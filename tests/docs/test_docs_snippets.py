@@ -63,7 +63,7 @@ def run_blocks(page: str, blocks: list[str]) -> dict[str, Any]:
 
 
 def segmented(folder: Path) -> dict[str, FrameResult]:
-    """What the Segmenter says of the frames, by name."""
+    """What the segmenter says of the frames, by name."""
     segmenter = vos_tf.load(folder / "runs/s2s")
     frames = sorted((folder / "frames").glob("*.jpg"))
     first = read_label_map(folder / "first_mask.png")

@@ -1,4 +1,4 @@
-"""The SavedModel runs with nothing but TensorFlow and says what the Segmenter says."""
+"""The SavedModel runs with nothing but TensorFlow and says what the segmenter says."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from vos_tf.models.registry import build_network, resolve_settings
-from vos_tf.training.run import RunConfig, run_config
 
 from vos_tf.errors import VosError
+from vos_tf.jobs.run_config import RunConfig, run_config
 from vos_tf.jobs.train import train_run
+from vos_tf.methods.registry import get_method
 from vos_tf.pipeline.options import ClipOptions
 from vos_tf.pipeline.reading import ClipReader
 from vos_tf.pipeline.sampling import ClipRequest
@@ -33,7 +33,8 @@ def manifest(tiny_records: Path) -> Manifest:
 @pytest.fixture
 def network() -> Any:
     settings = {"size": SIZE, "state_filters": 8, "decoder_filters": [8, 6, 4]}
-    return build_network("s2s", resolve_settings("s2s", "small", settings))
+    method = get_method("s2s")
+    return method.build(method.resolve_settings("small", settings))
 
 
 class Copyist:

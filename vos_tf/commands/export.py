@@ -13,7 +13,7 @@ def export(
     merge: str = typer.Option("argmax", "--merge", help="argmax, soft_aggregation or last_wins."),
     background: float = typer.Option(0.5, "--background", help="Probability an object has to beat."),
 ) -> None:
-    """Write a SavedModel with the signatures start, step and serving_default, and check it against the Segmenter."""
+    """Write a SavedModel with the signatures start, step and serving_default, and check it against the segmenter."""
     from vos_tf.commands.tf_logging import quiet_tensorflow
 
     quiet_tensorflow()
@@ -25,6 +25,6 @@ def export(
     report = export_checked(segmenter, out)
     typer.echo(f"SavedModel: {out}")
     typer.echo(
-        f"against the Segmenter: largest difference {report.probability_difference:.2g} in probability, "
+        f"against the segmenter: largest difference {report.probability_difference:.2g} in probability, "
         f"{report.pixels_different} of {report.pixels} pixels differ"
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from vos_tf.field_docs import documented_fields
 from vos_tf.methods.registry import method_names
 
 if TYPE_CHECKING:
@@ -18,33 +19,39 @@ RUN = typer.Option(Path("runs/default"), "--run", help="Run folder; a run begun 
 SET = typer.Option([], "--set", metavar="KEY=VALUE", help="Any key of the configuration: --set clips.objects=all")
 
 
+def _key(key: str, *spellings: str) -> Any:
+    """An option for a key of the configuration; its help is what the settings say about it."""
+    section, name = key.split(".")
+    place = next(item.section for item in documented_fields("vos_tf.jobs.run_config:RunConfig") if item.name == section)
+    meaning = next(item.meaning for item in documented_fields(place) if item.name == name)
+    return typer.Option(None, *spellings, help=meaning.replace("`", ""))
+
+
+RECORDS = _key("data.records", "--records")
+ROOT = _key("data.root", "--root")
+
+
 def train(
-    n_epochs: int | None = typer.Option(None, "--n_epochs", "--n-epochs", help="Passes over the data."),
-    batch_size: int | None = typer.Option(
-        None, "--batch_size", "--batch-size", "--batch_Size", help="Clips per update, over all devices."
-    ),
-    lr: float | None = typer.Option(None, "--lr", help="Learning rate."),
+    n_epochs: int | None = _key("training.n_epochs", "--n_epochs", "--n-epochs"),
+    batch_size: int | None = _key("training.batch_size", "--batch_size", "--batch-size", "--batch_Size"),
+    lr: float | None = _key("training.lr", "--lr"),
     config: Path | None = CONFIG,
     recipe: str | None = RECIPE,
     run: Path = RUN,
     resume: bool = typer.Option(False, "--resume", help="Insist on continuing: fail if there is no checkpoint."),
-    records: Path | None = typer.Option(None, "--records", help="Folder of the records; several with commas."),
-    dataset: str | None = typer.Option(None, "--dataset", help="Layout to preprocess if there are no records."),
-    root: Path | None = typer.Option(None, "--root", help="Folder of the data set."),
-    split: str | None = typer.Option(None, "--split", help="Split to train on."),
-    fraction: float | None = typer.Option(None, "--fraction", help="Share of each video's annotated frames to use."),
+    records: Path | None = RECORDS,
+    dataset: str | None = _key("data.dataset", "--dataset"),
+    root: Path | None = ROOT,
+    split: str | None = _key("data.split", "--split"),
+    fraction: float | None = _key("data.fraction", "--fraction"),
     model: str | None = typer.Option(None, "--model", help=f"Which method: {', '.join(method_names())}."),
-    trunk: str | None = typer.Option(None, "--trunk", help="vgg16, mobilenet_v2, small or another."),
-    trunk_weights: str | None = typer.Option(
-        None, "--trunk-weights", "--trunk_weights", help="imagenet, auto, none, or a .weights.h5 file."
-    ),
-    weights: str | None = typer.Option(None, "--weights", help="Run, model folder or .weights.h5 to start from."),
-    clip_length: str | None = typer.Option(
-        None, "--clip-length", "--clip_length", help="Frames of a clip after the first: 7, or a range: 5-11."
-    ),
-    strategy: str | None = typer.Option(None, "--strategy", help="default, mirrored or multi_worker."),
-    precision: str | None = typer.Option(None, "--precision", help="float32, bfloat16 or float16."),
-    seed: int | None = typer.Option(None, "--seed", help="Of weights, clips and augmentation."),
+    trunk: str | None = _key("model.trunk", "--trunk"),
+    trunk_weights: str | None = _key("model.trunk_weights", "--trunk-weights", "--trunk_weights"),
+    weights: str | None = _key("model.weights", "--weights"),
+    clip_length: str | None = _key("clips.clip_length", "--clip-length", "--clip_length"),
+    strategy: str | None = _key("training.strategy", "--strategy"),
+    precision: str | None = _key("training.precision", "--precision"),
+    seed: int | None = _key("training.seed", "--seed"),
     assignments: list[str] = SET,
 ) -> None:
     """Train a network, and leave it with its history, checkpoints and SavedModel in the run folder."""

@@ -1,4 +1,4 @@
-"""Does an exported model say what the Segmenter says? The answer is written beside it."""
+"""Does an exported model say what the segmenter says? The answer is written beside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class ParityReport:
-    """Differences between an exported model and the Segmenter on a short made-up clip.
+    """Differences between an exported model and the segmenter on a short made-up clip.
 
     Attributes:
         probability_difference: Largest, over all frames and objects, through ``start`` and ``step``.
@@ -68,7 +68,7 @@ def check_saved_model(module: ExportedModel, segmenter: VideoSegmenter, folder: 
     write_json(folder / REPORT, asdict(report))
     if not report.probability_difference <= TOLERANCE:  # nan fails, too
         raise VosError(
-            f"{folder}: expected the Segmenter's probabilities to {TOLERANCE}, found "
+            f"{folder}: expected the segmenter's probabilities to {TOLERANCE}, found "
             f"{report.probability_difference:.3g} apart"
         )
     return report

@@ -15,7 +15,7 @@ def export_saved_model(module: ExportedModel, folder: Path) -> None:
     """Write what a method exports of a network as SavedModel; ``folder`` appears only when it is complete.
 
     It needs nothing but ``tensorflow`` to run, takes frames of any size, any number of objects and any batch, and
-    gives the masks that the `Segmenter` gives. An earlier SavedModel in ``folder`` is replaced.
+    gives the masks that the segmenter gives. An earlier SavedModel in ``folder`` is replaced.
 
     Raises:
         VosError: ``folder`` holds something that is no SavedModel, or the rule needs more than probabilities.

@@ -33,9 +33,9 @@ class ClipOptions:
         grow_every: T grows from the lowest to the highest, by one after so many epochs; 0: it does not.
         growth: ``exact``: all clips of an epoch have the T that has been reached, and after the epochs of the highest
             each batch draws its own. ``up_to``: each batch draws from the lowest to what has been reached.
-        stride: Step from one frame of a clip to the next, counted in ``frames``; or several, one for each stage of
-            ``stride_every`` epochs, the last for all epochs after. Where it is several, or drawn, a step that a video
-            is too short for is made smaller.
+        stride: Step from one frame of a clip to the next, counted in ``frames``; or several (``[1, 5, 25, 5]``), one
+            for each stage of ``stride_every`` epochs, the last for all epochs after. Where it is several, or drawn, a
+            step that a video is too short for is made smaller.
         stride_every: Epochs of a stage of ``stride``.
         stride_draw: ``exact``, or ``up_to``: each clip draws its step from 1 to ``stride``.
         order: ``time``: the frames of a clip follow each other. ``any``: they are drawn from the whole video, before
@@ -63,7 +63,7 @@ class ClipOptions:
             clip are the image itself. ``skip``: it has no such clips.
         still_batches: n: the first of every n batches of an epoch is made of still images, the others of videos; 0:
             each batch is a mixture.
-        size: ``(H, W)`` of the clips; ``None``: as stored.
+        size: ``(H, W)`` of the clips; ``None``: as stored, and in training the network's.
         classes: Names of categories, in the order of the outputs of a network's class head; empty: clips do not tell
             what their objects are.
         scene: What else happens in clips in training, see `SceneOptions`.

@@ -1,4 +1,4 @@
-"""The SavedModel of COSNet says what the Segmenter says, with nothing but TensorFlow."""
+"""The SavedModel of COSNet says what the segmenter says, with nothing but TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Segmenter and its session: objects join and leave, together = one by one, memory of the state is constant."""
+"""The segmenter and its session: objects join and leave, together = one by one, memory of the state is constant."""
 
 from __future__ import annotations
 

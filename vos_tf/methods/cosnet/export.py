@@ -24,7 +24,7 @@ class ExportedForeground(ExportedModel):
     * ``start``: ``image`` float32 ``(R, H, W, 3)`` RGB 0..255, the reference frames, give ``references``, one row each.
     * ``step``: as that of `ExportedModel`, for any number of images and references; the state stays as it is.
     * ``serving_default``: ``frames`` uint8 ``(B, T, H, W, 3)`` give ``labels`` uint8 ``(B, T, H, W)``, 1 where there is
-      foreground. References are spread over each clip as the `Segmenter` does by default; a frame is none of its own.
+      foreground. References are spread over each clip as the segmenter does by default; a frame is none of its own.
     """
 
     network: COSNet

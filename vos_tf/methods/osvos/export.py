@@ -66,7 +66,7 @@ class ExportedForward(ExportedModel):
             yield tf.sigmoid(found["logits"])[..., 0].numpy()
 
     def expected(self, segmenter: VideoSegmenter, frames: Any, labels: Any) -> Iterator[tuple[Any, Any]]:
-        """See `ExportedModel.expected`: by the network itself, as a Segmenter would fine-tune it first."""
+        """See `ExportedModel.expected`: by the network itself, as a segmenter would fine-tune it first."""
         graph = VideoGraph(self.network, self._graph.rule)
         ids = tuple(range(1, self.network.settings.objects + 1))
         for frame in frames:
