@@ -18,7 +18,7 @@ import typer
 from vos_tf.errors import VosError
 from vos_tf.field_docs import DocumentedField, documented_fields
 from vos_tf.methods.method import Method
-from vos_tf.methods.registry import get_method, method_names
+from vos_tf.methods.registry import all_methods
 
 SHARED = "vos_tf.inference.options:SharedOptions"
 """What every method has."""
@@ -72,11 +72,7 @@ class MethodOption:
 def method_options() -> tuple[MethodOption, ...]:
     """The options of all methods; what several share is one. Those that all have come first."""
     found = {option.path: replace(option, shared=True) for option in _options("", SHARED)}
-    for name in method_names():
-        try:
-            method = get_method(name)
-        except VosError:  # a plug-in that cannot be imported says so when it is asked for
-            continue
+    for method in all_methods():
         for option in _of_method(method):
             known = found.get(option.path)
             found[option.path] = _joined(known, option) if known else option
