@@ -6,11 +6,11 @@ import re
 
 from docs_pages import DOCS, table_rows
 
-from vos_tf.commands.import_weights import KINDS
+from vos_tf.commands.import_weights import kinds_of_checkpoints
 from vos_tf.jobs.import_checkpoint import SOURCES, TRUNK
 
 
 def test_page_and_help_name_every_kind() -> None:
     kinds = [*SOURCES, TRUNK]
     assert [row[0].strip("`") for row in table_rows(DOCS / "importing.md", "`--from`")] == kinds
-    assert all(re.search(rf"(^|\s){kind}\b", KINDS) for kind in kinds)
+    assert all(re.search(rf"(^|\s){kind}\b", kinds_of_checkpoints()) for kind in kinds)

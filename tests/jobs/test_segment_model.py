@@ -16,6 +16,7 @@ from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.jobs import segment_model
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
+from vos_tf.methods.registry import all_methods
 from vos_tf.methods.rvos.network import RVOS
 from vos_tf.models.weights import save_model
 
@@ -75,7 +76,8 @@ def test_without_masks_and_methods_both_are_named(shipped: Path, monkeypatch: py
 
 def test_every_recipe_that_is_named_exists() -> None:
     folder = Path(segment_model.__file__).parents[1] / "recipes"
-    assert all((folder / f"{name}.yaml").is_file() for name in segment_model._RECIPES.values())
+    named = [name for method in all_methods() for name in (method.light_recipe, method.maskless_recipe) if name]
+    assert all((folder / f"{name}.yaml").is_file() for name in named)
 
 
 def test_what_comes_with_the_package() -> None:
@@ -87,7 +89,7 @@ def test_what_comes_with_the_package() -> None:
 
 def test_unknown_methods_are_refused() -> None:
     with pytest.raises(
-        VosError, match="--method: expected one of s2s, osvos, rvos, cosnet, found 'osvs'; did you mean"
+        VosError, match="--method: expected one of s2s, osvos, rvos, cosnet, emvos, found 'osvs'; did you mean"
     ):
         chosen("osvs")
 

@@ -140,8 +140,8 @@ def test_runs_and_recipes(tiny_records: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nonsense"], r"nonsense: expected a layout \(davis2016, .*\), a folder of records or a run folder"),
-        ([], r"show: expected a layout \(davis2016, .*\), .*, or --recipe or --config, found nothing"),
+        (["nonsense"], r"nonsense: expected a layout \(synthetic, .*\), a folder of records or a run folder"),
+        ([], r"show: expected a layout \(synthetic, .*\), .*, or --recipe or --config, found nothing"),
         (["synthetic", "--video", "none"], r"--video none: expected one of the 6 sequences \(synthetic_00000, "),
         (["synthetic", "--frames", "0"], "--frames: expected 1 or more, found 0"),
         (["--recipe", "s2s_demo", "--batches", "0"], "--batches, --epoch, --width: expected"),

@@ -231,7 +231,7 @@ def test_mistakes_end_with_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_kinds_that_there_are_not(tmp_path: Path) -> None:
-    with pytest.raises(VosError, match=r"--from: expected one of osvos-pytorch, .*; did you mean 'osvos-pytorch'\?"):
+    with pytest.raises(VosError, match=r"--from: expected one of s2s-pytorch, .*; did you mean 'osvos-pytorch'\?"):
         call("osvos-pytorc", tmp_path, tmp_path / "out")
 
 

@@ -9,7 +9,8 @@ import typer
 from vos_tf.methods.registry import all_methods
 
 
-def _kinds() -> str:
+def kinds_of_checkpoints() -> str:
+    """What can be imported, for help."""
     kinds = {name: note for method in all_methods() for name, note in method.checkpoint_kinds.items()}
     told = [f"{name} ({note})" if note else name for name, note in kinds.items()]
     return f"{', '.join(told)}, or torchvision-trunk (an ImageNet classifier)."
@@ -17,7 +18,7 @@ def _kinds() -> str:
 
 def import_weights(
     checkpoint: Path = typer.Argument(..., help="File or folder of the checkpoint."),
-    kind: str = typer.Option(..., "--from", metavar="KIND", help=_kinds()),
+    kind: str = typer.Option(..., "--from", metavar="KIND", help=kinds_of_checkpoints()),
     out: Path = typer.Option(..., "--out", help="Model folder to write."),
     settings: list[str] = typer.Option(
         [],

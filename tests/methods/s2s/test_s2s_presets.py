@@ -161,7 +161,7 @@ def test_masks_as_the_normalisations_bring_them() -> None:
     np.testing.assert_array_equal(found["imagenet_rgb_unit_mask"], found["imagenet_rgb"])
     pixel[..., 3] = 0
     assert [float(np.asarray(ImageNormalization(k)(pixel))[0, 0, 0, 3]) for k in NORMALIZATIONS] == [
-        -1, 0, 0, 0, -1, 0, 0,
+        -1, 0, 0, 0, -1, 0, 0, -1,
     ]  # fmt: skip
 
 

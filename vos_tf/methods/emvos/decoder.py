@@ -29,12 +29,20 @@ class Doubling(keras.layers.Layer):
         return (x_shape[0], *like_shape[1:3], x_shape[3])
 
 
-_UP = keras.layers.UpSampling2D(2, interpolation="bilinear", name="doubled")
-
-
 def doubled(x: Any) -> Any:
-    """Maps ``(N, h, w, C)`` at twice their size, bilinear."""
-    return _UP(x)
+    """Maps ``(N, h, w, C)`` at twice their size, bilinear with half-pixel centres."""
+    height, width = x.shape[1:3]
+    if height is not None and width is not None:
+        return ops.image.resize(x, (2 * height, 2 * width), interpolation="bilinear")
+    # Keras resizes to no size that only the graph knows: even and odd cells by themselves, which is slower.
+    for axis in (1, 2):
+        rest = (slice(None),) * axis
+        before = ops.concatenate([x[(*rest, slice(None, 1))], x[(*rest, slice(None, -1))]], axis=axis)
+        after = ops.concatenate([x[(*rest, slice(1, None))], x[(*rest, slice(-1, None))]], axis=axis)
+        phases = ops.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis=axis + 1)
+        size = list(ops.shape(x))
+        x = ops.reshape(phases, [*size[:axis], 2 * size[axis], *size[axis + 1 :]])
+    return x
 
 
 def _conv(filters: int, kernel: int, name: str, **options: Any) -> Any:
