@@ -51,7 +51,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
             {"model": {"trunk": "small", "settings": {"trunk": "vgg16"}}},
             "model.settings.trunk: expected 'small' like model.trunk, found 'vgg16'",
         ),
-        ({"model": {"trunk": "resnet"}}, "trunk: expected one of vgg16, mobilenet_v2, .*small"),
+        ({"model": {"trunk": "resnet"}}, "trunk: expected one of vgg16, mobilenet_v2, "),
         ({"model": {"name": "s3s"}}, "model: expected one of s2s, .*found 's3s'"),
         ({"data": 7}, "data: expected keys with values, found 7"),
         ({"data": {"fraction": 0}}, r"data\.fraction: expected 0 < x <= 1, found 0"),
