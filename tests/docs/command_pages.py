@@ -11,6 +11,8 @@ from command_world import (
     clip,
     coco,
     davis,
+    davis_held_out,
+    efficientnet_weights,
     first_mask,
     frames,
     late_mask,
@@ -62,6 +64,31 @@ OSVOS_RUN = "python VOS.py --recipe osvos_parent --dataset davis2016 --root data
 STILL_RECORDS = "python preprocess.py --dataset still_images --root data/saliency --size short:480 --out records/stills"
 COSNET_RUN = "python VOS.py --model cosnet --recipe cosnet_davis --run runs/cosnet_davis"
 ZERO_SHOT_RUN = "python VOS.py --recipe rvos_zeroshot_davis --records records/davis --run runs/rvos_zeroshot_davis"
+
+EMVOS = {
+    "data/DAVIS": davis_held_out,
+    "data/ecssd": SALIENCY,
+    "data/pascal_coseg": SALIENCY,
+    "data/human_segmentation": PEOPLE,
+    "data/coco128-seg": yolo,
+    "efficientnet_lite0.npz": efficientnet_weights,
+}
+_STILLS = {"ecssd": "ecssd", "pascal": "pascal_coseg", "people": "human_segmentation", "coco128": "coco128-seg"}
+EMVOS_RECORDS = (
+    *(
+        f"python preprocess.py --dataset davis2016 --root data/DAVIS --split {split} --out records/{name} --size 64x96"
+        for split, name in (("fit", "davis"), ("held_out", "davis_held_out"))
+    ),
+    *(
+        f"python preprocess.py --dataset still_images --root data/{root} --out records/{name} --size 64x96"
+        for name, root in _STILLS.items()
+    ),
+)
+EMVOS_STAGES = (
+    *EMVOS_RECORDS,
+    "python VOS.py --model emvos --recipe emvos_stage0 --trunk-weights efficientnet_lite0.npz --run runs/emvos_stage0",
+    "python VOS.py --model emvos --recipe emvos_stage1 --weights runs/emvos_stage0 --run runs/emvos_stage1",
+)
 
 PAGES = {
     "README.md": Page({"clip.mp4": clip, "first.png": first_mask, "DAVIS": davis, "YouTubeVOS": youtube_vos}),
@@ -136,6 +163,9 @@ PAGES = {
     ),
     "cosnet_light.yaml": Page({**COSNET_LIGHT, "mobilenet_v2.weights.h5": mobilenet_weights}),
     "cosnet_tianchi.yaml": Page({"data/tianchi": tianchi}),
+    "emvos_stage0.yaml": Page(EMVOS),
+    "emvos_stage1.yaml": Page(EMVOS, EMVOS_STAGES[:-1]),
+    "emvos_stage2.yaml": Page(EMVOS, EMVOS_STAGES),
     "osvos_parent_light.yaml": Page({**COSNET_LIGHT, "mobilenet_v2.weights.h5": mobilenet_weights}),
     "rvos_oneshot_davis.yaml": Page({"DIR": davis, **TRUNK}),
     "rvos_oneshot_youtube.yaml": Page({"DIR": youtube_vos, **TRUNK}),

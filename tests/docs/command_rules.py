@@ -34,7 +34,7 @@ RULES = (
     # SavedModels, which take long to write, where the page goes on with one.
     Rule(r"VOS\.py (?!.*--run runs/s2s$)", "--set training.export=false"),
     # Networks of a GPU's size become small ones.
-    Rule(r"VOS\.py (?!.*(--model |--recipe (s2s_demo|s2s_synthetic|rvos|cosnet|osvos)))", TINY_S2S),
+    Rule(r"VOS\.py (?!.*(--model |--recipe (s2s_demo|s2s_synthetic|rvos|cosnet|osvos|emvos)))", TINY_S2S),
     Rule(r"VOS\.py .*--recipe rvos_(one|zero)shot", "--trunk small --trunk-weights none"),
     Rule(
         r"VOS\.py .*(--recipe rvos_|--model rvos)",
@@ -50,6 +50,11 @@ RULES = (
     Rule(
         r"VOS\.py .*--recipe osvos_parent ",
         "--trunk mobilenet_v2 --trunk-weights none --set training.micro_batches=1 --set clips.size=[64,96]",
+    ),
+    Rule(
+        r"VOS\.py .*--recipe emvos",
+        "--set model.settings.size=[64,96] --set model.settings.bases=8 --set clips.size=[64,96] "
+        "--set training.validation_size=[64,96] --set training.validation_frames=1",
     ),
     Rule(r"VOS\.py .*--recipe osvos_parent_light", "--set clips.size=[64,96]"),
     # Fine-tuning takes two steps, and later frames teach nothing.

@@ -54,6 +54,13 @@ def davis(root: Path) -> None:
                 _video(root, folders, masks=1 if split == "test-dev" else FRAMES)
 
 
+def davis_held_out(root: Path) -> None:
+    """`davis` whose training sequences are parted into those to learn from and one to choose by."""
+    davis(root)
+    for split, names in {"fit": ("bear", "boat", "bus"), "held_out": ("car",)}.items():
+        (root / "ImageSets" / "2016" / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+
+
 def youtube_vos(root: Path) -> None:
     """Training videos of many categories; validation videos whose first masks alone are there."""
     frames = [f"{index:05d}" for index in range(FRAMES)]
@@ -211,6 +218,22 @@ def mobilenet_weights(path: Path) -> None:
     import keras
 
     keras.applications.MobileNetV2(include_top=False, weights=None).save_weights(path)
+
+
+def efficientnet_weights(path: Path) -> None:
+    """Of EfficientNet-Lite0 as its authors' are kept, random; batch normalisation changes nothing."""
+    from vos_tf.models.efficientnet_lite import _norm_of, build_classifier
+
+    archive: dict[str, np.ndarray] = {}
+    for layer in build_classifier().layers:
+        if layer.name == "fc":
+            archive |= dict(zip(("fc/kernel", "fc/bias"), layer.get_weights(), strict=True))
+        elif layer.weights:
+            kernel, bias = layer.get_weights()
+            ones, zeros = np.ones_like(bias), np.zeros_like(bias)
+            norm = zip(("gamma", "beta", "mean", "var"), (ones, zeros, zeros, ones), strict=True)
+            archive |= {layer.name: kernel, **{f"{_norm_of(layer.name)}/{part}": values for part, values in norm}}
+    np.savez(path, **archive)
 
 
 def _originals(entries: Any) -> dict[str, np.ndarray]:
