@@ -34,7 +34,21 @@ _UP = keras.layers.UpSampling2D(2, interpolation="bilinear", name="doubled")
 
 def doubled(x: Any) -> Any:
     """Maps ``(N, h, w, C)`` at twice their size, bilinear."""
-    return _UP(x)
+    if x.shape[1] is not None and x.shape[2] is not None:
+        return _UP(x)
+    for axis in (1, 2):  # Keras resizes to known sizes alone
+        x = _doubled_along(x, axis)
+    return x
+
+
+def _doubled_along(x: Any, axis: int) -> Any:
+    """Maps with twice as many rows (axis 1) or columns (2): each between itself and one of its neighbours."""
+    count, shape = ops.shape(x)[axis], list(ops.shape(x))
+    index = ops.arange(count)
+    before, after = (ops.take(x, ops.clip(index + step, 0, count - 1), axis=axis) for step in (-1, 1))
+    both = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
+    shape[axis] = 2 * count
+    return ops.reshape(both, (-1, *shape[1:]))
 
 
 def _conv(filters: int, kernel: int, name: str, **options: Any) -> Any:
