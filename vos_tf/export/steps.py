@@ -76,24 +76,32 @@ class ExportedModel(tf.Module):
 
     def _state_specs(self, objects: int | None) -> dict[str, Any]:
         """What ``step`` takes besides the image, for a number of objects."""
-        return {
-            name: tf.TensorSpec([objects, *x.shape[1:]], x.dtype, name=name)
-            for name, x in name_tensors(self._state_example()).items()
-        }
+        example = name_tensors(self._state_example())
+        shapes = {name: list(x.shape[1:]) for name, x in example.items()}
+        if self._graph.keeps_proportions:  # sides of maps depend on the video: they are those that differ
+            one, two = (name_tensors(self._state_of(size)) for size in ((64, 96), (128, 160)))
+            for name, shape in shapes.items():
+                pairs = zip(one[name].shape[1:], two[name].shape[1:], strict=True)
+                shapes[name] = [
+                    known if side == other else None for known, (side, other) in zip(shape, pairs, strict=True)
+                ]
+        return {name: tf.TensorSpec([objects, *shapes[name]], x.dtype, name=name) for name, x in example.items()}
 
     def _state_example(self) -> Any:
-        height, width = self._graph.size or (64, 64)
-        return self.network.start(tf.zeros((1, height, width, 3)), tf.zeros((1, height, width, 1)))
+        return self._state_of(self._graph.size or (64, 64))
+
+    def _state_of(self, size: tuple[int, int]) -> Any:
+        return self.network.start(tf.zeros((1, *size, 3)), tf.zeros((1, *size, 1)))
 
     def _start(self, image: Any, mask: Any) -> dict[str, Any]:
-        size = self._graph.size
+        size = self._graph.working_size(image)
         return name_tensors(self.network.start(shrink_or_grow(image, size), nearest(mask, size)))
 
     def _step(self, image: Any, **state: Any) -> dict[str, Any]:
         height, width = tf.shape(image)[1], tf.shape(image)[2]
         example = self._state_example()
         old = tf.nest.pack_sequence_as(example, [state[name] for name in name_tensors(example)])
-        logits, new = self.network.step(shrink_or_grow(image, self._graph.size), old)
+        logits, new = self.network.step(shrink_or_grow(image, self._graph.working_size(image)), old)
         logits = tf.image.resize(tf.cast(logits, tf.float32), (height, width), method="bilinear")
         return {"logits": logits, **name_tensors(new)}
 

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from vos_tf.inference.merging.rules import MergeRule
-from vos_tf.inference.resizing import nearest, shrink_or_grow, to_frame_size
+from vos_tf.inference.resizing import in_proportion, nearest, shrink_or_grow, to_frame_size
 from vos_tf.models.video_network import VideoNetwork
 
 FRAME = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
@@ -19,7 +19,8 @@ class VideoGraph(tf.Module):
 
     Frames are uint8 RGB; the network's working size is reached inside the graph, and left again. A network without one
     (``settings.size`` is ``None``) works at the size of the frames, or at the multiple of its ``stride``, if it
-    declares one, that is the least not below it.
+    declares one, that is the least not below it. One that declares ``keeps_proportions`` works at the proportions of
+    the frames, in multiples of its ``stride``, with about as many pixels as its size has.
     """
 
     def __init__(self, network: VideoNetwork, rule: MergeRule | None = None) -> None:
@@ -29,9 +30,13 @@ class VideoGraph(tf.Module):
         size = network.settings.size
         self.size: tuple[int, int] | None = None if size is None else tuple(size)
         self.stride = int(getattr(network, "stride", 1))
+        self.keeps_proportions = bool(getattr(network, "keeps_proportions", False))
 
     def working_size(self, image: Any) -> Any:
         """``(h, w)`` at which the network sees images ``(N, H, W, C)``; ``None``: as they are."""
+        if self.size is not None and self.keeps_proportions:
+            height, width = self.size
+            return in_proportion(tf.shape(image)[1:3], height * width, self.stride)
         if self.size is not None or self.stride == 1:
             return self.size
         return -(-tf.shape(image)[1:3] // self.stride) * self.stride

@@ -7,6 +7,13 @@ from typing import Any
 import tensorflow as tf
 
 
+def in_proportion(size: Any, pixels: int, stride: int) -> Any:
+    """The size that has about ``pixels`` pixels in the proportions of ``size`` ``(H, W)``, in multiples of a stride."""
+    sides = tf.cast(size, tf.float32)
+    ideal = sides * tf.sqrt(pixels / (sides[0] * sides[1]))
+    return stride * tf.maximum(tf.cast(tf.round(ideal / stride), tf.int32), 1)
+
+
 def shrink_or_grow(image: Any, size: Any) -> Any:
     """Images ``(N, H, W, C)`` to float32 at ``size``: bilinear, antialiased when shrinking; ``None`` keeps the size."""
     image = tf.cast(image, tf.float32)

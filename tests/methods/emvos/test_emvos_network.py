@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from emvos_networks import SETTINGS, SIZE, clip, disc, flat, masks, network
 from keras import ops
 
 from vos_tf.errors import VosError
+from vos_tf.inference.graph import VideoGraph
+from vos_tf.methods.emvos.decoder import doubled
 from vos_tf.methods.emvos.network import EMVOS
 from vos_tf.methods.emvos.settings import EMVOSSettings
 from vos_tf.methods.load import load_model
@@ -59,6 +62,21 @@ def test_frames_of_any_size(made: EMVOS, size: tuple[int, int]) -> None:
     frames = clip(size=size)
     logits, _ = made.step(frames[:, 1], made.start(frames[:, 0], masks(disc(0, size))))
     assert logits.shape == (1, *size, 1)
+
+
+def test_maps_of_unknown_size_are_doubled_like_others() -> None:
+    maps = np.random.default_rng(3).normal(size=(2, 5, 7, 3)).astype(np.float32)
+    unknown = tf.function(doubled, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    np.testing.assert_allclose(unknown(maps), doubled(ops.convert_to_tensor(maps)), atol=1e-6)
+
+
+def test_a_portrait_video_keeps_its_proportions(made: EMVOS) -> None:
+    graph = VideoGraph(made)
+    upright = np.transpose(clip()[:, 0], (0, 2, 1, 3)).astype(np.uint8)
+    features = graph.encode(upright)
+    assert features.keys.shape[1:3] == (SIZE[1] // 8, SIZE[0] // 8)
+    logits, _ = graph.step(features, graph.start(upright, masks(disc(0).T).astype(np.uint8)))
+    assert logits.shape == (1, *SIZE[::-1], 1)
 
 
 def _point() -> np.ndarray:

@@ -13,4 +13,5 @@ METHOD = Method(
     same_weights=frozenset({"size", "bases", "tau", "first_iterations", "iterations", "forgetting", "ridge"})
     | {"ridge_forgetting", "solver_steps", "radius", "confidence", "area_change"},
     light_recipe="emvos_stage0",
+    preference=2,
 )

@@ -16,7 +16,7 @@ from keras import ops
 from vos_tf.methods.emvos import memory
 from vos_tf.methods.emvos.decoder import PRIOR, build_decoder, build_encoder, build_taps, build_values, doubled
 from vos_tf.methods.emvos.memory import Bases, Equations
-from vos_tf.methods.emvos.settings import EMVOSSettings, default_settings
+from vos_tf.methods.emvos.settings import STRIDES, EMVOSSettings, default_settings
 from vos_tf.models.layers import match_batch
 from vos_tf.models.video_network import VideoNetwork
 
@@ -96,6 +96,8 @@ class EMVOS(VideoNetwork):
     Settings = EMVOSSettings
     State = EMVOSState
     Features = EMVOSFeatures
+    stride = STRIDES[-1]
+    keeps_proportions = True
     settings: EMVOSSettings
 
     def __init__(self, settings: EMVOSSettings | None = None, name: str | None = None) -> None:

@@ -17,7 +17,8 @@ class EMVOSSettings:
 
     Attributes:
         trunk: One whose first maps have strides 2, 4, 8 and 16.
-        size: ``(H, W)`` at which the network works; its own functions take frames of any size.
+        size: ``(H, W)``: videos are seen in their own proportions with about as many pixels; the network's own
+            functions take frames of any size.
         key_channels: Of the keys that are compared.
         value_channels: Learned channels of a value, beside the mask.
         bases: For the object, and as many for the background; both permanent and moving ones.
