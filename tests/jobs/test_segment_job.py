@@ -279,7 +279,7 @@ def test_mistakes(request_for: SegmentRequest, changes: dict[str, Any], message:
     assert not (Path("out") / "masks").exists()
 
 
-@pytest.mark.parametrize("changes", [{"probabilities": "jpg"}, {"most": 0}, {"side_by_side": True}])
+@pytest.mark.parametrize("changes", [{"probabilities": "jpg"}, {"max_frames": 0}, {"side_by_side": True}])
 def test_impossible_requests(changes: dict[str, Any]) -> None:
     with pytest.raises(VosError, match="expected"):
         SegmentRequest("a.mp4", **changes)
