@@ -80,7 +80,10 @@ class EMVOSObjective(Objective):
         targets = object_targets(batch.labels[:, 1:], self.objects)
         weights = loss_weights(batch.labels[:, 1:], batch.annotated[:, 1:], batch.object_count, self.objects)
         clip = network.unroll(frames, first, frozen=not s.trunk_rate)
-        turn = ops.clip((progress - HARDEST_FROM) / (HARDEST_TO - HARDEST_FROM), 0.0, 1.0) * s.hardest_share
+        turn = (
+            ops.clip((ops.cast(progress, "float32") - HARDEST_FROM) / (HARDEST_TO - HARDEST_FROM), 0.0, 1.0)
+            * s.hardest_share
+        )
         fine, coarse = shown_at(targets, weights, 2), shown_at(targets, weights, STRIDE)
         losses = bootstrapped_cross_entropy(clip.logits, fine, s.border_weight, s.hardest, turn)
         losses += s.jaccard_weight * overlap_loss(clip.logits, fine)
