@@ -59,8 +59,6 @@ cosnet-davis: $(BIN)/.installed
 
 # The weights of the light EMVOS, docs/emvos.md: records, then three trainings, each from the one before; hours.
 EMVOS_STILLS := ecssd pascal_coseg human_segmentation coco128-seg
-EMVOS_RECORDS := [$(foreach name,$(EMVOS_STILLS),records/$(name),)records/davis_fit]
-EMVOS_DATA := --set data.records=$(EMVOS_RECORDS) --set data.validation_records=records/davis_held_out
 emvos-train: $(BIN)/.installed
 	set -e; for split in fit held_out; do \
 	  $(BIN)/python preprocess.py --dataset davis2016 --root $(DAVIS_TRAIN) --split $$split --size native \
@@ -71,10 +69,9 @@ emvos-train: $(BIN)/.installed
 	  $(BIN)/python preprocess.py --dataset still_images --root $(STILLS)/$$name --size short:320 \
 	    --set data.options.min_area=$$least --out records/$$name; \
 	done
-	$(BIN)/python VOS.py --model emvos --recipe emvos_stage0 $(addprefix --trunk-weights ,$(TRUNK)) $(EMVOS_DATA) \
-	  --run runs/emvos_stage0
+	$(BIN)/python VOS.py --model emvos --recipe emvos_stage0 $(addprefix --trunk-weights ,$(TRUNK)) --run runs/emvos_stage0
 	set -e; for stage in 1 2; do \
-	  $(BIN)/python VOS.py --model emvos --recipe emvos_stage$$stage --weights runs/emvos_stage$$((stage - 1)) $(EMVOS_DATA) \
+	  $(BIN)/python VOS.py --model emvos --recipe emvos_stage$$stage --weights runs/emvos_stage$$((stage - 1)) \
 	    --run runs/emvos_stage$$stage; \
 	done
 
