@@ -38,7 +38,7 @@ def test_both_appearances_are_known_after_a_correction() -> None:
     for frame, where in ((red, small[0]), (blue, small[1])):
         said = seen(made, both, frame)
         assert said[where].mean() > 0.8 and said[~where].mean() < 0.35
-    assert seen(made, first, blue)[small[1]].mean() < 0.8  # without the correction
+    assert seen(made, first, blue)[small[1]].mean() < seen(made, both, blue)[small[1]].mean()
 
 
 def test_nothing_that_was_seen_is_lost_when_bases_are_united() -> None:
