@@ -8,8 +8,12 @@ DAVIS ?= data/DAVIS
 COCO ?= data/coco128-seg
 PEOPLE ?= data/human_segmentation
 TRUNK ?=
+# Of `emvos-train`: the training sequences of DAVIS-2016, with lists `fit` and `held_out`, and folders of still images.
+DAVIS_TRAIN ?= data/davis2016_train
+STILLS ?= data
 
-.PHONY: demo s2s-presets rvos-synthetic cosnet-davis docs reference test test-docs test-slow lint install clean
+.PHONY: demo s2s-presets rvos-synthetic cosnet-davis emvos-train emvos-davis docs reference test test-docs test-slow lint \
+	install clean
 
 $(BIN)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +57,30 @@ cosnet-davis: $(BIN)/.installed
 	$(BIN)/python VOS.py --model cosnet --recipe cosnet_light $(addprefix --trunk-weights ,$(TRUNK)) --run runs/cosnet_light
 	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --scenario-name cosnet_light
 	$(BIN)/python VOS_evaluate.py $(COSNET_VAL) --crf --scenario-name cosnet_light_crf
+
+# The weights of the light EMVOS, docs/emvos.md: records, then three trainings, each from the one before; hours.
+EMVOS_STILLS := ecssd pascal_coseg human_segmentation coco128-seg
+emvos-train: $(BIN)/.installed
+	set -e; for split in fit held_out; do \
+	  $(BIN)/python preprocess.py --dataset davis2016 --root $(DAVIS_TRAIN) --split $$split --size native \
+	    --out records/davis_$$split; \
+	done
+	set -e; for name in $(EMVOS_STILLS); do \
+	  least=0; if [ $$name = coco128-seg ]; then least=0.02; fi; \
+	  $(BIN)/python preprocess.py --dataset still_images --root $(STILLS)/$$name --size short:320 \
+	    --set data.options.min_area=$$least --out records/$$name; \
+	done
+	$(BIN)/python VOS.py --model emvos --recipe emvos_stage0 $(addprefix --trunk-weights ,$(TRUNK)) --run runs/emvos_stage0
+	set -e; for stage in 1 2; do \
+	  $(BIN)/python VOS.py --model emvos --recipe emvos_stage$$stage --weights runs/emvos_stage$$((stage - 1)) \
+	    --run runs/emvos_stage$$stage; \
+	done
+
+# The scores of the EMVOS that comes with vos_tf, docs/emvos.md: sequences it was not trained on, then those held out.
+EMVOS_SCORES := --checkpoint emvos_light --dataset davis2016
+emvos-davis: $(BIN)/.installed
+	$(BIN)/python VOS_evaluate.py $(EMVOS_SCORES) --root $(DAVIS) --split val --scenario-name emvos_val
+	$(BIN)/python VOS_evaluate.py $(EMVOS_SCORES) --root $(DAVIS_TRAIN) --split held_out --scenario-name emvos_held_out
 
 # The table of light RVOS networks in docs/rvos.md: data, two trainings, three evaluations; about an hour.
 rvos-synthetic: $(BIN)/.installed

@@ -66,22 +66,22 @@ COSNET_RUN = "python VOS.py --model cosnet --recipe cosnet_davis --run runs/cosn
 ZERO_SHOT_RUN = "python VOS.py --recipe rvos_zeroshot_davis --records records/davis --run runs/rvos_zeroshot_davis"
 
 EMVOS = {
-    "data/DAVIS": davis_held_out,
+    "data/davis2016_train": davis_held_out,
     "data/ecssd": SALIENCY,
     "data/pascal_coseg": SALIENCY,
     "data/human_segmentation": PEOPLE,
     "data/coco128-seg": yolo,
     "efficientnet_lite0.npz": efficientnet_weights,
 }
-_STILLS = {"ecssd": "ecssd", "pascal": "pascal_coseg", "people": "human_segmentation", "coco128": "coco128-seg"}
 EMVOS_RECORDS = (
     *(
-        f"python preprocess.py --dataset davis2016 --root data/DAVIS --split {split} --out records/{name} --size 64x96"
-        for split, name in (("fit", "davis"), ("held_out", "davis_held_out"))
+        "python preprocess.py --dataset davis2016 --root data/davis2016_train "
+        f"--split {split} --out records/davis_{split} --size 64x96"
+        for split in ("fit", "held_out")
     ),
     *(
-        f"python preprocess.py --dataset still_images --root data/{root} --out records/{name} --size 64x96"
-        for name, root in _STILLS.items()
+        f"python preprocess.py --dataset still_images --root data/{name} --out records/{name} --size 64x96"
+        for name in ("ecssd", "pascal_coseg", "human_segmentation", "coco128-seg")
     ),
 )
 EMVOS_STAGES = (

@@ -61,6 +61,7 @@ RULES = (
     Rule(r"VOS_evaluate\.py .*(osvos|--online-steps)", "--steps 2"),
     Rule(r"VOS_evaluate\.py .*osvos", "--set adaptation.steps=0"),
     Rule(r"vos-tf segment .*finetune\.steps", "--set finetune.steps=2"),
+    Rule(r"vos-tf segment .*--method osvos", "--set adaptation.steps=0"),
     # Processes take seconds to start.
     Rule(r"VOS_evaluate\.py|vos-tf (evaluate|score|compare|convert|doctor|merge)", "--workers 1"),
     Rule(r"preprocess\.py|vos-tf preprocess", "--workers 1"),

@@ -53,6 +53,17 @@ class VideoGraph(tf.Module):
         return self.network.start(shrink_or_grow(image, size), nearest(mask, size))
 
     @tf.function(reduce_retracing=True)
+    def correct(self, image: Any, mask: Any, state: Any) -> Any:
+        """The state of N objects that are followed, after a frame with masks for them, given as to ``start``."""
+        size = self.working_size(image)
+        return self.network.correct(shrink_or_grow(image, size), nearest(mask, size), state)
+
+    @property
+    def corrects(self) -> bool:
+        """Whether the network keeps what it knows of an object where another mask is given for it."""
+        return hasattr(self.network, "correct")
+
+    @tf.function(reduce_retracing=True)
     def step(self, features: Any, state: Any) -> Any:
         """One frame further: logits ``(N, h, w, 1)`` at the network's size, and the new state."""
         return self.network.advance(features, state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from vos_tf.inference.merging.graph import MergingGraph
 from vos_tf.inference.merging.logit_maps import maps_of
 from vos_tf.inference.options import StateOptions
 from vos_tf.inference.session import RawPrediction, Session
-from vos_tf.media.label_maps import LabelMap
+from vos_tf.media.label_maps import LabelMap, object_ids
 
 
 class ObjectStates:
@@ -36,11 +36,33 @@ class ObjectStates:
         self._state: Any = None
         self._first: Any = None  # states to go on from again
 
-    def join(self, frame: NDArray[np.uint8], masks: NDArray[np.bool_]) -> None:
-        """Begin to follow objects from their masks ``(N, H, W)`` in a frame uint8 ``(H, W, 3)``."""
+    def of(self, indices: Sequence[int]) -> Sequence[Any]:
+        """The states of the objects at ``indices``, one each, if the network can use them after another mask."""
+        if not self._graph.corrects:
+            return [None] * len(indices)
+        return [tf.nest.map_structure(lambda x: x[index : index + 1], self._state) for index in indices]  # noqa: B023
+
+    def join(self, frame: NDArray[np.uint8], masks: NDArray[np.bool_], before: Mapping[int, Any] | None = None) -> None:
+        """Begin to follow objects from their masks.
+
+        Args:
+            frame: uint8 ``(H, W, 3)``.
+            masks: ``(N, H, W)``.
+            before: What `of` gave of objects that were followed until now, by their place in ``masks``.
+        """
         image, masks = tf.constant(frame[None]), masks[..., None].astype(np.uint8)
         chunk = self._objects_per_call or len(masks)
-        state = _concatenate([self._graph.start(image, masks[i : i + chunk]) for i in range(0, len(masks), chunk)])
+        if before:
+            state = _concatenate(
+                [
+                    self._graph.start(image, masks[i : i + 1])
+                    if before.get(i) is None
+                    else self._graph.correct(image, masks[i : i + 1], before[i])
+                    for i in range(len(masks))
+                ]
+            )
+        else:
+            state = _concatenate([self._graph.start(image, masks[i : i + chunk]) for i in range(0, len(masks), chunk)])
         known = len(self._ages)
         if self._restart_every:
             self._first = _concatenate([self._first, state] if known else [state])
@@ -104,6 +126,7 @@ class StateSession(Session):
         super().__init__(size, merging)
         self._states = states
         self._features: Any = None  # of the frame whose turn it is, if they are known
+        self._before: dict[int, Any] = {}  # by id: what is known of objects that get another mask
 
     def prepare(self, frame: NDArray[np.uint8]) -> Any:
         """The frame with its features, which the objects have no part in; see `ObjectSession.prepare`."""
@@ -112,6 +135,8 @@ class StateSession(Session):
     def predict(self, frame: NDArray[np.uint8] | _Prepared, name: str | None = None) -> RawPrediction:
         """See `ObjectSession.predict`."""
         self._features = None
+        known = [i for i in object_ids(self._given) if i in self._ids]
+        self._before = dict(zip(known, self._states.of([self._ids.index(i) for i in known]), strict=True))
         if isinstance(frame, _Prepared):
             frame, self._features = frame
         return super().predict(frame, name)
@@ -124,7 +149,9 @@ class StateSession(Session):
         return self._states.advance(features)
 
     def _join(self, frame: NDArray[np.uint8], labels: LabelMap, ids: tuple[int, ...], name: str) -> None:
-        self._states.join(frame, np.stack([labels == i for i in ids]))
+        before = {place: self._before[i] for place, i in enumerate(ids) if self._before.get(i) is not None}
+        self._states.join(frame, np.stack([labels == i for i in ids]), before)
+        self._before = {}
 
 
 def _concatenate(states: Sequence[Any]) -> Any:

@@ -11,9 +11,10 @@ import pytest
 
 from vos_tf.errors import VosError
 from vos_tf.methods.registry import get_method
-from vos_tf.methods.s2s.finetuning import ClipSamples, finetuned_groups, finetuning_loss
+from vos_tf.methods.s2s.finetuning import finetuned_groups, finetuning_loss
 from vos_tf.methods.s2s.options import S2SFinetuneSettings
 from vos_tf.pipeline.options import AugmentOptions
+from vos_tf.training.clip_samples import ClipSamples
 from vos_tf.training.finetune import Finetuner
 from vos_tf.training.finetune_samples import AnnotatedFrame
 

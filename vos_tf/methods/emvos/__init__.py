@@ -9,6 +9,10 @@ METHOD = Method(
     default_trunk="efficientnet_lite0",
     settings="vos_tf.methods.emvos.settings:default_settings",
     objective="vos_tf.methods.emvos.objective:EMVOSObjective",
+    segmenter="vos_tf.methods.emvos.segmenter:EMVOSSegmenter",
+    options="vos_tf.methods.emvos.options:default_options",
+    option_types=("vos_tf.methods.emvos.options:Options",),
+    finetunes=True,
     small={"trunk": "efficientnet_lite0", "size": (64, 96), "bases": 8, "key_channels": 16, "filters": (16, 8, 8)},
     same_weights=frozenset({"size", "bases", "tau", "first_iterations", "iterations", "forgetting", "ridge"})
     | {"ridge_forgetting", "solver_steps", "radius", "confidence", "area_change"},

@@ -148,6 +148,23 @@ def moved_bases(
     return moved
 
 
+def united(one: Bases, other: Bases, iterations: int, tau: float) -> Bases:
+    """As many bases as each of two memories has, for what both have seen: EM over their bases, by their sums.
+
+    Every second basis of each is where EM begins, so that neither is lost.
+    """
+    sums = [ops.concatenate([bases.keys, bases.values, bases.mass[..., None]], axis=-1) for bases in (one, other)]
+    points = ops.concatenate(sums, axis=2)
+    channels = one.keys.shape[-1]
+    keys = unit(points[..., :channels])
+    found = ops.concatenate([sums[0][:, :, ::2], sums[1][:, :, 1::2]], axis=2)
+    for _ in range(iterations):
+        scores = ops.matmul(keys, ops.transpose(unit(found[..., :channels]), (0, 1, 3, 2))) / tau
+        shares = ops.softmax(scores + _log_shares(found[..., -1])[:, :, None], axis=-1)
+        found = ops.matmul(ops.transpose(shares, (0, 1, 3, 2)), points)
+    return Bases(found[..., :channels], found[..., channels:-1], found[..., -1])
+
+
 def read(keys: Any, bases: Bases, tau: float) -> Reading:
     """What bases say of cells with ``keys`` ``(N, P, C)``."""
     scores = _scores(keys, unit(bases.keys))

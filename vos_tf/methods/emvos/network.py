@@ -135,6 +135,22 @@ class EMVOS(VideoNetwork):
         problem = memory.equations(keys, weights)
         return EMVOSState(bases, bases, problem, problem, maps, probability, ops.sum(weights[:, 0], axis=-1))
 
+    def correct(self, image: Any, mask: Any, state: EMVOSState) -> EMVOSState:
+        """The state of objects that are followed, after a frame whose masks are given for them.
+
+        What the masks before said stays known beside what these say; what moves along begins anew.
+
+        Args:
+            image: RGB 0..255, float ``(N or 1, H, W, 3)``.
+            mask: 0 or 1, float ``(N, H, W, 1)``.
+            state: Of these N objects.
+        """
+        s = self.settings
+        new = self.start(image, mask)
+        given = Equations(*((old + now) / 2 for old, now in zip(state.given, new.given, strict=True)))
+        permanent = memory.united(state.permanent, new.permanent, s.first_iterations, s.tau)
+        return new._replace(permanent=permanent, given=given)
+
     def advance(self, features: EMVOSFeatures, state: EMVOSState) -> tuple[Any, EMVOSState]:
         """One frame further from the frame's features (batch N or 1) and the state of N objects.
 

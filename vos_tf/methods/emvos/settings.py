@@ -36,7 +36,7 @@ class EMVOSSettings:
     """
 
     trunk: str = "efficientnet_lite0"
-    size: tuple[int, int] = (480, 864)
+    size: tuple[int, int] = (336, 592)
     key_channels: int = 64
     value_channels: int = 16
     bases: int = 128

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vos_tf.config import fill
-from vos_tf.errors import VosError
 from vos_tf.inference.options import StateOptions
-from vos_tf.pipeline.options import AugmentOptions
-from vos_tf.training.finetune_settings import FinetuneSettings
+from vos_tf.training.clip_settings import ClipFinetuneSettings
 
 if TYPE_CHECKING:
     from vos_tf.methods.s2s.network import S2S
 
 
 @dataclass(frozen=True)
-class S2SFinetuneSettings:
+class S2SFinetuneSettings(ClipFinetuneSettings):
     """How S2S is adapted to an object.
 
     Attributes:
@@ -35,49 +32,12 @@ class S2SFinetuneSettings:
         seed: Of everything that is drawn.
     """
 
-    steps: int = field(default=0, metadata={"option": "--steps --online-steps"})
-    seconds: float | None = field(default=None, metadata={"option": "--seconds"})
-    learning_rate: float = field(default=1e-5, metadata={"option": "--learning-rate"})
-    schedule: str = "constant"
-    batch_size: int = 4
-    clip_length: int = 1
-    augment: AugmentOptions = field(
-        default_factory=lambda: AugmentOptions(flip=0.5, rotation=30, scale=0.25, translation=0.1)
-    )
-    motion: float = 0.0
-    objective: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.objective:
             from vos_tf.methods.s2s.objective import Settings  # imports Keras: only where there is anything to check
 
             fill(Settings, self.objective, "training.objective")
-        if self.clip_length < 1:
-            raise VosError(f"finetune.clip_length: expected 1 or more, found {self.clip_length}")
-        if self.augment.window is not None or self.augment.each_frame:
-            raise VosError(
-                "finetune.augment: expected no window and not each_frame, which clips of one frame do not have"
-            )
-        _ = self.loop  # refuses what is impossible there
-
-    @property
-    def loop(self) -> FinetuneSettings:
-        """What the loop of fine-tuning knows of them."""
-        return FinetuneSettings(
-            steps=self.steps,
-            seconds=self.seconds,
-            learning_rate=self.learning_rate,
-            schedule=self.schedule,
-            batch_size=self.batch_size,
-            motion=self.motion,
-            seed=self.seed,
-        )
-
-    @property
-    def adapts(self) -> bool:
-        """Whether anything is learned."""
-        return self.loop.adapts
 
 
 @dataclass(frozen=True)

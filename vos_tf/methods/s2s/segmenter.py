@@ -6,13 +6,14 @@ from dataclasses import asdict
 from functools import cached_property
 
 from vos_tf.datasets.types import Video
+from vos_tf.inference.clip_finetuning import ClipFinetunedNetwork, ClipOnlineSession
 from vos_tf.inference.finetuned_weights import adapted_store
 from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.session import ObjectSession
 from vos_tf.inference.state_segmenter import StateSegmenter
 from vos_tf.inference.video_frames import Frames
+from vos_tf.methods.s2s.finetuning import finetuned_network
 from vos_tf.methods.s2s.network import S2S
-from vos_tf.methods.s2s.online import S2SFinetunedNetwork, S2SOnlineSession
 from vos_tf.methods.s2s.options import Options, default_options
 
 
@@ -44,11 +45,11 @@ class S2SSegmenter(StateSegmenter):
         if not options.finetune.adapts:
             return super().session(size, name)
         network, states = self.finetuned_network, self.states
-        return S2SOnlineSession(network, states, size, self.merging, separate=options.separate, name=name)
+        return ClipOnlineSession(network, states, size, self.merging, separate=options.separate, name=name)
 
     @cached_property
-    def finetuned_network(self) -> S2SFinetunedNetwork:
+    def finetuned_network(self) -> ClipFinetunedNetwork:
         """A copy of the network that learns the objects of each video; made when it is first needed."""
         options = self.options
         store = adapted_store(options.adapted, "s2s", self.network, finetune=asdict(options.finetune))
-        return S2SFinetunedNetwork(self.network, options.finetune, store)
+        return finetuned_network(self.network, options.finetune, store)

@@ -1,7 +1,4 @@
-"""Online learning: a copy of the network learns the objects of a video from the frame in which they join.
-
-Xu et al., ECCV 2018 (S2S): initializer, encoder and decoder are fine-tuned for each object, the ConvLSTM is fixed.
-"""
+"""Online learning: a copy of the network learns objects from clips made of the frame in which they join."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from vos_tf.inference.finetuned_network import FinetunedNetwork
@@ -17,31 +15,68 @@ from vos_tf.inference.graph import VideoGraph
 from vos_tf.inference.grouped_session import Group, GroupedSession
 from vos_tf.inference.merging.graph import MergingGraph
 from vos_tf.inference.state_session import ObjectStates
-from vos_tf.methods.s2s.finetuning import ClipSamples, finetuned_groups, finetuning_loss
-from vos_tf.methods.s2s.network import S2S
-from vos_tf.methods.s2s.options import S2SFinetuneSettings
+from vos_tf.models.parameter_groups import ParameterGroup
+from vos_tf.models.video_network import VideoNetwork
+from vos_tf.pipeline.clips import ClipBatch
+from vos_tf.training.clip_samples import ClipSamples
+from vos_tf.training.clip_settings import ClipFinetuneSettings
 from vos_tf.training.finetune_samples import AnnotatedFrame
+from vos_tf.training.objective import Objective
 
 
-class S2SFinetunedNetwork(FinetunedNetwork):
+def clip_loss(network: VideoNetwork, objective: Callable[[int], Objective]) -> Callable[[Any, Any, Any], Any]:
+    """The mean loss of clips that `ClipSamples` draws: a function of their three arrays, each with a batch axis.
+
+    Args:
+        network: The network.
+        objective: From the number of objects to what is learned.
+    """
+
+    def loss(frames: Any, labels: Any, slots: Any) -> Any:
+        objects = slots.shape[1]
+        annotated = tf.ones(labels.shape[:2], tf.bool)
+        batch = ClipBatch(frames, labels, annotated, tf.fill([frames.shape[0]], objects))
+        return tf.reduce_mean(objective(objects).outcome(network, batch, 0.0, training=True).losses)
+
+    # The choice of the objective is plain Python, and its graph has no loops or branches of its own.
+    plain: Callable[[Any, Any, Any], Any] = tf.autograph.experimental.do_not_convert(loss)
+    return plain
+
+
+class ClipFinetunedNetwork(FinetunedNetwork):
     """See `FinetunedNetwork`.
 
     Args:
-        parent: An `vos_tf.methods.s2s.network.S2S`; it is copied.
-        settings: See `S2SFinetuneSettings`.
+        parent: A network with a state; it is copied.
+        groups: From the copy to what is learned of it.
+        loss: From the copy to its loss, as `clip_loss` makes it.
+        settings: What is drawn, and how often.
         store: Where adapted weights are kept; ``None``: nowhere.
+        scale: Clips are this multiple of the size at which the network works.
     """
 
-    def __init__(self, parent: S2S, settings: S2SFinetuneSettings, store: AdaptedStore | None = None) -> None:
+    def __init__(
+        self,
+        parent: Any,
+        groups: Callable[[Any], Sequence[ParameterGroup]],
+        loss: Callable[[Any], Callable[..., Any]],
+        settings: ClipFinetuneSettings,
+        store: AdaptedStore | None = None,
+        scale: float = 1.0,
+    ) -> None:
         network = type(parent).from_config(parent.get_config())
         network.set_weights(parent.get_weights())
-        super().__init__(network, finetuned_groups(network), finetuning_loss(network, settings), settings.loop, store)
+        super().__init__(network, groups(network), loss(network), settings.loop, store)
         self.graph = VideoGraph(network)
         self._settings = settings
+        self._scale = scale
 
     def samples(self, ids: Sequence[int], frames: Sequence[AnnotatedFrame]) -> ClipSamples:
         """Clips made of the one frame that there is."""
-        return ClipSamples(frames[0], ids, self._settings, self.network.settings.size)
+        sides = np.asarray(self.graph.working_size(frames[0].image[None]))
+        stride = self.graph.stride
+        height, width = (max(round(self._scale * int(side) / stride), 1) * stride for side in sides)
+        return ClipSamples(frames[0], ids, self._settings, (height, width))
 
 
 class _Group(Group):
@@ -56,7 +91,7 @@ class _Group(Group):
             self.states.keep(places)
 
 
-class S2SOnlineSession(GroupedSession[_Group]):
+class ClipOnlineSession(GroupedSession[_Group]):
     """See `GroupedSession`.
 
     Args:
@@ -72,7 +107,7 @@ class S2SOnlineSession(GroupedSession[_Group]):
 
     def __init__(
         self,
-        network: S2SFinetunedNetwork,
+        network: ClipFinetunedNetwork,
         states: Callable[[tuple[int, int], VideoGraph], ObjectStates],
         size: tuple[int, int],
         merging: MergingGraph,
