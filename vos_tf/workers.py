@@ -94,6 +94,12 @@ class _Processes(ProcessPoolExecutor):
         super().__init__(count, mp_context=_Context(), initializer=_begin_worker)
         self._ahead = TASKS_AHEAD * count
 
+    def submit(
+        self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Future[Result]:
+        with _interrupted_later():  # it may start a process, and the thread that ends it
+            return super().submit(fn, *args, **kwargs)
+
     def map(
         self, fn: Callable[..., Result], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
     ) -> Iterator[Result]:
@@ -115,24 +121,23 @@ class _Processes(ProcessPoolExecutor):
 
 
 class _Process(SpawnProcess):
-    """A process that does not import the script that is run, and that Ctrl-C leaves to its parent.
+    """A process that does not import the script that is run.
 
-    The script is not needed: it would start over in each if it has no guarded main part, or import TensorFlow.
+    It does not need it: the script would start over in each if it has no guarded main part, or import TensorFlow.
     """
 
     def start(self) -> None:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
-            with _interrupted_later():
-                super().start()
+            super().start()
         finally:
             sys.modules["__main__"] = main
 
 
 @contextmanager
 def _interrupted_later() -> Iterator[None]:
-    """Let Ctrl-C wait until a process has got all that it starts from; that process itself never sees it."""
+    """Let Ctrl-C wait until a process is started and looked after; that process itself never sees it."""
     waiting: list[int] = []
     here = threading.current_thread() is threading.main_thread()  # the only one that Ctrl-C interrupts
     handler = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number)) if here else None
