@@ -18,6 +18,7 @@ from vos_tf.export.saved_model import export_saved_model
 from vos_tf.inference.session import FrameResult
 from vos_tf.media.images import read_image
 from vos_tf.media.label_maps import read_label_map
+from vos_tf.methods.registry import get_method
 from vos_tf.models.weights import save_model
 
 SIZE = (64, 96)
@@ -38,7 +39,7 @@ def files(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     keras.utils.set_random_seed(3)
     segmenter = vos_tf.build("s2s", trunk="small", size=(32, 48), state_filters=8, decoder_filters=(8, 6, 4))
     save_model(folder / "runs/s2s/model", "s2s", segmenter.network)
-    export_saved_model(segmenter.network, folder / "runs/s2s/saved_model")
+    export_saved_model(get_method("s2s").export(segmenter.network), folder / "runs/s2s/saved_model")
     video = sorted((tiny_world / "valid" / "JPEGImages").iterdir())[0]
     shutil.copytree(video, folder / "frames")
     shutil.copytree(tiny_world / "valid", folder / "data/synthetic/valid")

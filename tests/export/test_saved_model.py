@@ -17,6 +17,7 @@ import vos_tf
 from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.s2s.segmenter import S2SSegmenter
 
 
@@ -29,7 +30,7 @@ def segmenter() -> S2SSegmenter:
 @pytest.fixture(scope="module")
 def folder(segmenter: S2SSegmenter, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "saved_model"
-    export_saved_model(segmenter.network, path)
+    export_saved_model(get_method("s2s").export(segmenter.network), path)
     return path
 
 
@@ -59,7 +60,7 @@ def test_it_loads_with_nothing_but_tensorflow(segmenter: S2SSegmenter, folder: P
 
 
 def test_parity_report(segmenter: S2SSegmenter, folder: Path) -> None:
-    report = check_saved_model(segmenter, folder)
+    report = check_saved_model(get_method("s2s").export(segmenter.network, segmenter.rule), segmenter, folder)
     assert report.probability_difference <= 1e-5
     assert report.pixels_different == 0
     assert json.loads((folder / "parity.json").read_text())["pixels"] == report.pixels
@@ -118,12 +119,12 @@ def test_a_failed_export_leaves_the_old_one(
     with monkeypatch.context() as patch:
         patch.setattr(tf.saved_model, "save", fail)
         with pytest.raises(RuntimeError, match="disk full"):
-            export_saved_model(segmenter.network, folder)
+            export_saved_model(get_method("s2s").export(segmenter.network), folder)
     assert (folder / "saved_model.pb").read_bytes() == before
 
 
 def test_a_folder_of_other_things_is_never_replaced(segmenter: S2SSegmenter, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("years of work")
     with pytest.raises(VosError, match="expected a new folder, or a SavedModel to replace, found something else"):
-        export_saved_model(segmenter.network, tmp_path)
+        export_saved_model(get_method("s2s").export(segmenter.network), tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "years of work"

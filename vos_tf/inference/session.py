@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vos_tf.datasets.types import Video
 from vos_tf.errors import VosError
+from vos_tf.inference.gating import gate_by_distance
 from vos_tf.inference.merging.graph import MergeRule, MergingGraph
 from vos_tf.inference.merging.logit_maps import LogitMaps, join_maps
 from vos_tf.inference.merging.numpy_merge import mean_inside, whole
@@ -141,15 +142,18 @@ class Session(ObjectSession):
 
     Attributes:
         every_frame: Whether the method looks at frames in which no object is followed, too.
+        reach: How near to its last mask each piece of an object has to come (`gate_by_distance`); 0: anywhere.
     """
 
     every_frame: ClassVar[bool] = False
+    reach: float = 0.0
 
     def __init__(self, size: tuple[int, int], merging: MergingGraph) -> None:
         self.size = (int(size[0]), int(size[1]))
         self.merging = merging
         self._ids: tuple[int, ...] = ()
         self._given: LabelMap = np.zeros(self.size, np.uint8)
+        self._last_labels: LabelMap | None = None
         self._frames = 0
 
     @property
@@ -209,12 +213,23 @@ class Session(ObjectSession):
 
     def finish(self, raw: RawPrediction) -> FrameResult:
         """See `ObjectSession.finish`."""
-        probabilities = self._refined(raw)
+        probabilities = self._gated(self._refined(raw), raw.given)
         if isinstance(probabilities, LogitMaps):  # no later frame needs labels: whoever asks for them merges
             later = partial(self.merging, probabilities, self._ids, raw.given)
             return FrameResult(self._ids, raw.name, later, probabilities)
         labels = self._label(raw.frame, probabilities, raw.given)
+        if self.reach:
+            self._last_labels = labels
         return FrameResult(self._ids, raw.name, labels, probabilities)
+
+    def _gated(self, probabilities: Any, given: LabelMap) -> Any:
+        """Probabilities without pieces out of ``reach``; maps of objects whose masks are given in this frame stay."""
+        moved = [index for index, key in enumerate(self._ids) if not (given == key).any()]
+        if not self.reach or self._last_labels is None or not moved:
+            return np.asarray(probabilities, np.float32) if self.reach else probabilities
+        maps = np.array(probabilities, np.float32)
+        maps[moved] = gate_by_distance(maps[moved], self._last_labels, [self._ids[i] for i in moved], self.reach)
+        return tf.constant(maps)
 
     def _refined(self, raw: RawPrediction) -> Any:
         """Refined probabilities; those of objects whose masks are given in this frame stay."""

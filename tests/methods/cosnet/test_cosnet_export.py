@@ -15,6 +15,7 @@ from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.inference.merging.graph import MergeRule
 from vos_tf.methods.cosnet.segmenter import COSNetSegmenter
+from vos_tf.methods.registry import get_method
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +30,12 @@ def segmenter(tiny_trunk: None) -> COSNetSegmenter:
 @pytest.fixture(scope="module")
 def folder(segmenter: COSNetSegmenter, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("foreground") / "saved_model"
-    export_saved_model(segmenter.network, path, segmenter.rule)
+    export_saved_model(get_method("cosnet").export(segmenter.network, segmenter.rule), path)
     return path
 
 
 def test_parity_report(segmenter: COSNetSegmenter, folder: Path) -> None:
-    report = check_saved_model(segmenter, folder)
+    report = check_saved_model(get_method("cosnet").export(segmenter.network, segmenter.rule), segmenter, folder)
     assert report.probability_difference <= 1e-5
     assert report.pixels_different < 1e-3 * report.pixels
     assert json.loads((folder / "parity.json").read_text())["pixels"] == report.pixels
@@ -65,4 +66,4 @@ def test_the_state_is_the_references(folder: Path) -> None:
 def test_colours_are_not_exported(tiny_trunk: None, tmp_path: Path) -> None:
     network = lively(**COLOURS)
     with pytest.raises(VosError, match=r"model\.outputs: expected 1 to export, found 3 \(colours\)"):
-        export_saved_model(network, tmp_path / "model")
+        export_saved_model(get_method("cosnet").export(network), tmp_path / "model")

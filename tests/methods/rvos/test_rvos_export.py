@@ -17,6 +17,7 @@ from vos_tf.errors import VosError
 from vos_tf.export.parity import check_saved_model, made_up_clip
 from vos_tf.export.saved_model import export_saved_model
 from vos_tf.inference.merging.graph import MergeRule
+from vos_tf.methods.registry import get_method
 from vos_tf.methods.rvos.network import RVOS
 from vos_tf.methods.rvos.segmenter import RVOSSegmenter
 
@@ -53,7 +54,7 @@ def reaching(network: RVOS) -> RVOSSegmenter:
 def folders(segmenters: dict[str, RVOSSegmenter], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("slots")
     for name, segmenter in segmenters.items():
-        export_saved_model(segmenter.network, root / name, segmenter.rule)
+        export_saved_model(get_method("rvos").export(segmenter.network, segmenter.rule), root / name)
     return {name: root / name for name in segmenters}
 
 
@@ -83,7 +84,9 @@ def test_they_run_with_nothing_but_tensorflow(
 
 @pytest.mark.parametrize("kind", ["one", "zero"])
 def test_parity_report(kind: str, segmenters: dict[str, RVOSSegmenter], folders: dict[str, Path]) -> None:
-    report = check_saved_model(segmenters[kind], folders[kind])
+    report = check_saved_model(
+        get_method("rvos").export(segmenters[kind].network, segmenters[kind].rule), segmenters[kind], folders[kind]
+    )
     assert report.probability_difference <= 1e-5
     assert report.pixels_different < 1e-3 * report.pixels
     assert json.loads((folders[kind] / "parity.json").read_text())["pixels"] == report.pixels
@@ -112,4 +115,6 @@ def test_no_object_is_background(folders: dict[str, Path]) -> None:
 
 def test_painting_is_not_exported(segmenters: dict[str, RVOSSegmenter], tmp_path: Path) -> None:
     with pytest.raises(VosError, match="in a SavedModel, found painted"):
-        export_saved_model(segmenters["one"].network, tmp_path / "model", MergeRule("painted"))
+        export_saved_model(
+            get_method("rvos").export(segmenters["one"].network, MergeRule("painted")), tmp_path / "model"
+        )

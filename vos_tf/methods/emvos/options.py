@@ -52,12 +52,20 @@ class Options(StateOptions):
     Attributes:
         finetune: Learning of each object from its first frame, before the frame after it; not unless steps are given.
         separate: Fine-tune a network for each object, or one for all objects that join in a frame.
+        reach: How near to its last mask each piece of an object has to come, in square roots of its area
+            (`vos_tf.inference.gating`); 0: anywhere.
         adapted: Folder in which fine-tuned weights are kept and found again; empty: they are forgotten.
     """
 
     finetune: EMVOSFinetuneSettings = field(default_factory=EMVOSFinetuneSettings)
     separate: bool = field(default=False, metadata={"option": "--separate/--together"})
+    reach: float = 0.25
     adapted: str = field(default="", metadata={"decides_masks": False})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.reach >= 0:
+            raise VosError(f"reach: expected 0 (anywhere) or more, found {self.reach}")
 
 
 def default_options(network: EMVOS) -> Options:

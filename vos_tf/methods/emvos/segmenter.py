@@ -12,8 +12,9 @@ from vos_tf.datasets.types import Video
 from vos_tf.inference.clip_finetuning import ClipFinetunedNetwork, ClipOnlineSession, clip_loss
 from vos_tf.inference.finetuned_weights import adapted_store
 from vos_tf.inference.merging.rules import MergeRule
-from vos_tf.inference.session import ObjectSession
+from vos_tf.inference.session import ObjectSession, Session
 from vos_tf.inference.state_segmenter import StateSegmenter
+from vos_tf.inference.state_session import StateSession
 from vos_tf.inference.video_frames import Frames
 from vos_tf.methods.emvos.network import EMVOS
 from vos_tf.methods.emvos.objective import EMVOSObjective, Settings
@@ -46,10 +47,14 @@ class EMVOSSegmenter(StateSegmenter):
     ) -> ObjectSession:
         """See `VideoSegmenter.session`."""
         options = self.options
-        if not options.finetune.adapts:
-            return super().session(size, name)
-        network, states = self.finetuned_network, self.states
-        return ClipOnlineSession(network, states, size, self.merging, separate=options.separate, name=name)
+        session: Session
+        if options.finetune.adapts:
+            network, states = self.finetuned_network, self.states
+            session = ClipOnlineSession(network, states, size, self.merging, separate=options.separate, name=name)
+        else:
+            session = StateSession(self.states(size), size, self.merging)
+        session.reach = options.reach
+        return session
 
     @cached_property
     def finetuned_network(self) -> ClipFinetunedNetwork:

@@ -113,7 +113,7 @@ class Options(SharedOptions):
         snap: Move the contours of the result to edges of the image.
         snapping: How, see `vos_tf.inference.refinement.snapping`.
         reach: How far an object's pixels may be from where it was in the frame before, in square roots of its area
-            (`vos_tf.methods.osvos.gating`); 0: anywhere.
+            (`vos_tf.inference.gating`); 0: anywhere.
         adapted: Folder in which adapted weights are kept and found again; empty: they are forgotten.
     """
 

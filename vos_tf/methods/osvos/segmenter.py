@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vos_tf.datasets.types import Video
 from vos_tf.inference.finetuned_weights import adapted_store
+from vos_tf.inference.gating import gate_by_distance
 from vos_tf.inference.grouped_session import Group, GroupedSession
 from vos_tf.inference.merging.rules import MergeRule
 from vos_tf.inference.refinement.snapping import snap_label_map
@@ -23,7 +24,6 @@ from vos_tf.inference.session import VideoSegmenter
 from vos_tf.inference.video_frames import Frames, read_frame, read_labels
 from vos_tf.media.label_maps import LabelMap, object_ids
 from vos_tf.methods.osvos.finetuned_network import OSVOSFinetunedNetwork
-from vos_tf.methods.osvos.gating import gate_by_distance
 from vos_tf.methods.osvos.network import OSVOS
 from vos_tf.methods.osvos.online_adaptation import certain_labels, own_masks_settings
 from vos_tf.methods.osvos.options import Options, default_options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vos_tf.methods.osvos.gating import gate_by_distance
+from vos_tf.inference.gating import gate_by_distance
 
 
 def _square(row: int, column: int, side: int = 10) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Objects do not jump: what lies too far from where an object was in the frame before is not that object.
 
-Networks without memory look at each frame alone and take everything that looks like the object for the object. OnAVOS
+Networks take what looks like the object for the object, wherever it is, those without memory above all. OnAVOS
 (Voigtlaender and Leibe, BMVC 2017, section 3.4) teaches its network that what lies far from the last mask is
 background; here such places are left out of the result, which costs no training.
 """
