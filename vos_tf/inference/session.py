@@ -88,7 +88,7 @@ class ObjectSession(ABC):
     def add(self, labels: LabelMap) -> None:
         """Give the masks of objects in the *next* frame: new ids join, known ids start from their mask.
 
-        Known ids start anew, or, with a method that can (EMVOS), keep what was known of them beside it.
+        Known ids start anew, or, with a method that can, keep what was known of them beside it.
 
         Args:
             labels: Label map uint8 ``(H, W)``; 0 and 255 (void) say nothing.
