@@ -107,7 +107,7 @@ def test_a_method_of_another_package_has_its_own_and_a_broken_one_does_no_harm(
     found = {option.path: option for option in method_options()}
     assert found["memory",].meaning == "Frames that are kept [at most]."
     assert (found["memory",].kind, found["memory",].panel) == ("int", "Options of mine")
-    assert found["reach",].panel == "Options of osvos, mine"
+    assert found["reach",].panel == "Options of osvos, emvos, mine"
     assert isinstance(registry.get_method("mine"), Method)
     with pytest.raises(VosError):
         registry.get_method("broken")

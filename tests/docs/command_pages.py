@@ -118,6 +118,7 @@ PAGES = {
         }
     ),
     "exporting.md": Page({"data/synthetic": synthetic}, (S2S_RUN,)),
+    "emvos.md": Page({"clip.mp4": clip, "first.png": first_mask, "corrected.png": first_mask}),
     "failure_cases.md": Page({"frames": frames, "first.png": first_mask, "late.png": late_mask}),
     "getting_started.md": Page({"data/DAVIS": davis, "data/YouTubeVOS": youtube_vos}),
     "importing.md": Page(
