@@ -75,7 +75,8 @@ LOSSES = {
 def test_losses_of_pairs_and_of_stills(network: COSNet, loss: str) -> None:
     clips = batch(annotated=loss != "absolute")
     values = {"loss": loss, "absolute_weight": 0.5, "side_weight": 0.25, "still_weight": 0.3}
-    pairs, stills = (get_method("cosnet").make_objective(values, 1, stills=stills) for stills in (False, True))
+    pairs = get_method("cosnet").make_objective(values, 1)
+    stills = pairs.for_stills()
     logits = network(tf.cast(clips.frames, tf.float32))
     both = LOSSES[loss](logits.frames, *parts(clips, slice(None)))
     sides = LOSSES[loss](logits.sides, *parts(clips, slice(None)))
@@ -104,10 +105,8 @@ def test_groups_of_frames_teach_the_first_and_symmetric_networks_are_kept_orthog
 
 
 def test_every_weight_is_in_one_group_at_the_rates_of_the_authors(network: COSNet) -> None:
-    pairs, stills = (
-        get_method("cosnet").make_objective({"trunk_rate": 0.5}, 1, stills=stills).groups(network)
-        for stills in (False, True)
-    )
+    objective = get_method("cosnet").make_objective({"trunk_rate": 0.5}, 1)
+    pairs, stills = objective.groups(network), objective.for_stills().groups(network)
     found = [id(variable) for group in pairs for variable in group.variables]
     assert sorted(found) == sorted({id(variable) for variable in network.trainable_variables})
     assert found == [id(variable) for group in stills for variable in group.variables]
@@ -120,7 +119,8 @@ def test_every_weight_is_in_one_group_at_the_rates_of_the_authors(network: COSNe
 @pytest.mark.usefixtures("eagerly")
 def test_rates_change_with_the_kind_of_batch_and_momentum_goes_on(network: COSNet) -> None:
     settings = TrainingSettings(optimizer="sgd", momentum=0.9, lr=1e-3, batch_size=2)
-    pairs, stills = (get_method("cosnet").make_objective({}, 1, stills=stills) for stills in (False, True))
+    pairs = get_method("cosnet").make_objective({}, 1)
+    stills = pairs.for_stills()
     groups = {group.name: group.variables for group in pairs.groups(network)}
     optimizer = make_optimizer(settings, pairs.groups(network))
     step = TrainingStep(network, optimizer, tf.distribute.get_strategy(), settings, pairs, stills)
@@ -153,7 +153,7 @@ def test_impossible_settings_are_refused() -> None:
     with pytest.raises(VosError, match=r"side_weight: expected model\.settings\.side_head with it"):
         get_method("cosnet").make_objective({"side_weight": 1}, 1).groups(without)
     with pytest.raises(VosError, match=r"clips\.still_batches: expected model\.settings\.side_head with it"):
-        get_method("cosnet").make_objective({}, 1, stills=True).groups(without)
+        get_method("cosnet").make_objective({}, 1).for_stills().groups(without)
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,8 @@ settings = TrainingSettings(optimizer="sgd", lr=1e-3, weight_decay=5e-4, batch_s
 keras.utils.set_random_seed(6)
 with strategy.scope():
     network = COSNet({settings!r})
-    pairs, stills = (get_method("cosnet").make_objective({{}}, 1, stills=stills) for stills in (False, True))
+    pairs = get_method("cosnet").make_objective({{}}, 1)
+    stills = pairs.for_stills()
     optimizer = make_optimizer(settings, pairs.groups(network), {replicas})
 step = TrainingStep(network, optimizer, strategy, settings, pairs, stills)
 frames = np.random.default_rng(0).integers(0, 255, (3, 1, 2, 32, 48, 3), dtype=np.uint8).repeat(2, axis=1)
