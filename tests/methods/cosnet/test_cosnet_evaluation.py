@@ -82,7 +82,7 @@ def test_objects_of_first_masks_and_crf(model: Path, world: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--zero-shot"], r"--zero-shot: expected a model that proposes objects \(rvos\), found cosnet, .* leave"),
+        (["--zero-shot"], r"--zero-shot: expected a model that proposes objects, found cosnet, .* leave"),
         (["--set", "sampling=all"], "sampling: expected one of uniform, random, streaming"),
         (["--steps", "3"], "option finetune: expected an option of cosnet"),
         (["--merge", "painted"], "merge rule: expected argmax, .* found painted"),
