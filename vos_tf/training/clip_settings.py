@@ -21,7 +21,7 @@ class ClipFinetuneSettings:
         learning_rate: Learning rate of fine-tuning, by Adam.
         schedule: ``constant``, or ``cosine`` to 0 over the steps or seconds.
         batch_size: Clips per update.
-        clip_length: T, the frames of a clip after the first frame; 1: pairs, as in the paper.
+        clip_length: T, the frames of a clip after the first frame; 1: pairs (Xu et al. 2018).
         augment: The movement from the first frame to the last one of a clip; the frames between lie evenly on the way.
             Flip and colours are the same for all frames of a clip.
         motion: Share of the clips in which the objects are cut out and move by themselves over the background, as in

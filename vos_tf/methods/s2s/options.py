@@ -15,22 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class S2SFinetuneSettings(ClipFinetuneSettings):
-    """How S2S is adapted to an object.
-
-    Attributes:
-        steps: Updates of fine-tuning; 0: none, the network as it is.
-        seconds: Time for fine-tuning instead of ``steps``, compiling included; ``None``: none.
-        learning_rate: Learning rate of fine-tuning, by Adam.
-        schedule: ``constant``, or ``cosine`` to 0 over the steps or seconds.
-        batch_size: Clips per update.
-        clip_length: T, the frames of a clip after the first frame; 1: pairs, as in the paper.
-        augment: The movement from the first frame to the last one of a clip; the frames between lie evenly on the way.
-            Flip and colours are the same for all frames of a clip.
-        motion: Share of the clips in which the objects are cut out and move by themselves over the background, as in
-            `vos_tf.pipeline.motion`, instead of the whole frame.
-        objective: Settings of the loss that differ from those of training, such as ``jaccard_weight``.
-        seed: Of everything that is drawn.
-    """
+    """How S2S is adapted to an object; see `ClipFinetuneSettings`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
