@@ -16,7 +16,7 @@ from vos_tf.jobs.run_config import run_config
 from vos_tf.jobs.train import train_run
 from vos_tf.methods.load import load_model
 from vos_tf.methods.rvos.network import RVOS, RVOSClip, RVOSSettings
-from vos_tf.methods.rvos.objective import Settings, make
+from vos_tf.methods.rvos.objective import RVOSObjective, Settings
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.records.manifest import read_manifest
 from vos_tf.training.strategy import per_replica_batches
@@ -70,7 +70,7 @@ def test_the_loss_is_the_mean_over_slots_of_known_classes(average: str, absent: 
     changes = {"matching": "any_slot", "average": average, "absent_objects": absent, "iou_weight": 0.0}
 
     def losses(progress: float, **more: float) -> np.ndarray:
-        objective = make(Settings(**changes, **more), 3)  # type: ignore[arg-type]
+        objective = RVOSObjective(Settings(**changes, **more), 3)  # type: ignore[arg-type]
         return np.asarray(objective.outcome(network, batch, tf.constant(progress), training=True).losses)
 
     wanted = loss_by_hand(logits, order, skip=absent == "skip", batch=average == "batch")
@@ -86,7 +86,7 @@ def test_gradients_reach_the_head_from_known_classes_only() -> None:
     labels = np.zeros((1, 1, 32, 48), np.uint8)
     labels[:, :, 8:20, 8:30] = 1
     frames = rng.integers(0, 256, (1, 1, 32, 48, 3), dtype=np.uint8)
-    objective = make(Settings(class_weight=0.1, iou_weight=0.0), 2)
+    objective = RVOSObjective(Settings(class_weight=0.1, iou_weight=0.0), 2)
     moved = []
     for known in ([[1, -1]], [[-1, -1]]):
         batch = ClipBatch(frames, labels, np.ones((1, 1), bool), np.ones(1, np.int32), np.array(known, np.int32))

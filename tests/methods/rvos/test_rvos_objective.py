@@ -23,7 +23,7 @@ from vos_tf.jobs.train import network_builder, train_run
 from vos_tf.methods.rvos.losses import FORBIDDEN
 from vos_tf.methods.rvos.matching import assign_slots, match_slots
 from vos_tf.methods.rvos.network import RVOS, RVOSClip, RVOSSettings
-from vos_tf.methods.rvos.objective import Settings, make
+from vos_tf.methods.rvos.objective import RVOSObjective, Settings
 from vos_tf.models.weights import save_model
 from vos_tf.pipeline.clips import ClipBatch
 from vos_tf.training.history import read_history
@@ -69,7 +69,7 @@ def batch_of(*clips: np.ndarray, counts: list[int], annotated: Any = None) -> Cl
 
 
 def losses(network: Any, batch: ClipBatch, objects: int, *, training: bool = True, **changes: Any) -> np.ndarray:
-    objective = make(Settings(**changes), objects)
+    objective = RVOSObjective(Settings(**changes), objects)
     return np.asarray(objective.outcome(network, batch, tf.constant(0.5), training=training).losses)
 
 
@@ -189,7 +189,7 @@ def test_feedback_in_training_and_in_validation() -> None:
 
 def test_outcome_is_that_of_the_matched_slots() -> None:
     labels = columns((1, 2), (1,))
-    objective = make(Settings(), 2)
+    objective = RVOSObjective(Settings(), 2)
     swapped = Saying(sure(labels, 2)[None, :, ::-1])
     outcome = objective.outcome(swapped, batch_of(labels, counts=[2]), tf.constant(0.0), training=False)
     np.testing.assert_array_equal(outcome.logits > 0, outcome.targets > 0)
@@ -206,10 +206,10 @@ def tiny_network(**changes: Any) -> RVOS:
 
 def test_groups_of_weights() -> None:
     network = tiny_network()
-    decoder, trunk = make(Settings(finetune_after=2), 3).groups(network)
+    decoder, trunk = RVOSObjective(Settings(finetune_after=2), 3).groups(network)
     assert (decoder.rate, decoder.first_epoch, trunk.rate, trunk.first_epoch) == (1, 0, 1e-3, 2)
     assert len(decoder.variables) + len(trunk.variables) == len(network.trainable_variables)
-    assert [group.name for group in make(Settings(finetune_after=-1), 3).groups(network)] == ["decoder"]
+    assert [group.name for group in RVOSObjective(Settings(finetune_after=-1), 3).groups(network)] == ["decoder"]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_groups_of_weights() -> None:
 )
 def test_networks_that_do_not_fit(changes: dict[str, Any], objects: int, message: str) -> None:
     with pytest.raises(VosError, match=message):
-        make(Settings(**changes), objects).groups(tiny_network())
+        RVOSObjective(Settings(**changes), objects).groups(tiny_network())
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_mistakes_are_one_clear_sentence(objective: dict[str, Any], message: str
 def test_the_trunk_sleeps_until_its_epoch() -> None:
     network = tiny_network(mask_input=False, batch_norm="clip")
     values = TrainingSettings(lr=1e-3, batch_size=1)
-    objective = make(Settings(finetune_after=1, trunk_rate=1.0), 3)
+    objective = RVOSObjective(Settings(finetune_after=1, trunk_rate=1.0), 3)
     step = TrainingStep(
         network, make_optimizer(values, objective.groups(network)), tf.distribute.get_strategy(), values, objective
     )

@@ -13,7 +13,16 @@ METHOD = Method(
     options="vos_tf.methods.emvos.options:default_options",
     option_types=("vos_tf.methods.emvos.options:Options",),
     finetunes=True,
-    small={"trunk": "efficientnet_lite0", "size": (64, 96), "bases": 8, "key_channels": 16, "filters": (16, 8, 8)},
+    small={
+        "trunk": "efficientnet_lite0",
+        "size": (64, 96),
+        "bases": 8,
+        "key_channels": 16,
+        "filters": (16, 8, 8),
+        "first_iterations": 2,
+        "solver_steps": 4,
+        "radius": 1,
+    },
     same_weights=frozenset({"size", "bases", "tau", "first_iterations", "iterations", "forgetting", "ridge"})
     | {"ridge_forgetting", "solver_steps", "radius", "confidence", "area_change"},
     light_recipe="emvos_stage0",
